@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -63,6 +65,43 @@ def test_people_are_told_each_rung_the_choice_and_the_place(
     assert text.replace(str(tmp_path), "PLACE") == snapshot
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["one run", "a comparison"])
+def test_every_command_of_a_report_runs_where_the_report_is(
+    several: bool, tmp_path: Path, fake_runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a POSIX shell reads it, from the page's own folder; a folder has a blank and an apostrophe in its name."""
+    place = tmp_path / "Anna's cats"
+    monkeypatch.chdir(place.parent)
+    rows = fake_runs.draw_pictures(place / "data", ("cats", "dogs"))
+    runs = [
+        fake_runs.write_run(
+            place / "runs" / name, rows, ("cats", "dogs"), root=place / "data", accuracy=0.8, recipe=recipe, more=more
+        )
+        for name, recipe, more in (
+            ("001", "cnn", {"command": 'pawsight train "Anna\'s cats/data" --recipe cnn --seed 3'}),
+            ("002", "probe", {}),
+        )
+    ]
+    made = report(runs if several else runs[:1], quick=True).report
+    page = made.read_text("utf-8")
+    assert str(tmp_path) not in page + made.with_suffix(".md").read_text("utf-8")
+    monkeypatch.chdir(made.parent)
+    commands = [shlex.split(html.unescape(code)) for code in re.findall(r"<code>(pawsight .*?)</code>", page)]
+    assert {words[1] for words in commands} >= {"train", "report", "evaluate", "review", "inspect"}
+    for _, verb, *words in commands:
+        with cli.commands[verb].make_context(verb, [*words]) as context:  # it reads every word
+            given = context.params.get("data") or context.params.get("runs") or context.params.get("run")
+        for path in [given] if isinstance(given, str | Path) else given:
+            assert Path(path).exists(), (verb, words)
+        assert not [word for word in words if Path(word).is_absolute()]
+    before = re.findall(r"<h2>.*?</h2>", page)
+    made.unlink()
+    (again,) = [words for _, verb, *words in commands if verb == "report"]
+    result = CliRunner().invoke(cli, ["report", *again, "--quick", "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert re.findall(r"<h2>.*?</h2>", made.read_text("utf-8")) == before
+
+
 def test_without_runs_nothing_is_reported() -> None:
     with pytest.raises(WrongUsage, match="pawsight report runs/001"):
         report([])
@@ -103,7 +142,7 @@ def test_runs_of_one_recipe_and_number_are_called_by_their_paths(runs: list[Path
     assert second.startswith(f"cnn, run {twin} ")
     assert chosen.endswith(f": cnn, run {runs[0]}")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    for name in unique_names([RunRecord.read(runs[0]), RunRecord.read(twin)]):
+    for name in unique_names([replace(RunRecord.read(run), page=tmp_path / "out") for run in (runs[0], twin)]):
         assert name in page
 
 
@@ -174,7 +213,7 @@ def test_where_the_pictures_are_gone_the_report_says_so_and_stands(run, tmp_path
     report([run])
     text = html.unescape((run / "report.html").read_text())
     assert absent["slices"] in text
-    assert f"pawsight evaluate {run}" in text
+    assert "pawsight evaluate . --slices" in text
 
 
 def test_a_run_without_its_bundle_is_told_as_far_as_it_goes(run):
@@ -233,7 +272,7 @@ def test_a_report_made_in_the_project_names_no_place_of_this_machine(
     assert made.to_json()["report"] == str(Path("out", "report.html"))
     for path in (tmp_path / "out").iterdir():
         assert str(tmp_path) not in path.read_text("utf-8"), path.name
-    assert f"pawsight review {Path('runs', '001')}" in made.report.read_text("utf-8")
+    assert f"pawsight review {Path('..', 'runs', '001')}" in made.report.read_text("utf-8")
 
 
 def test_runs_and_pictures_that_are_moved_together_are_reported_on_with_pictures(own_run: Path, tmp_path: Path) -> None:

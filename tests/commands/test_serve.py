@@ -272,3 +272,63 @@ def test_windows_is_told_where_it_does_run(monkeypatch, tmp_path):
 def test_a_device_that_is_not_there_is_refused_before_it_listens(gpu, colour_bundle):
     with pytest.raises(WrongUsage, match="--device npu"):
         serve(colour_bundle, port=0, device="npu", ready=lambda serving: pytest.fail("it listens"))
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """A network in which this machine has an address, whatever the machine of the tests has."""
+    real = socket.socket
+
+    def give(own):
+        class Probe(real):
+            def connect(self, address):
+                if self.type != socket.SOCK_DGRAM:
+                    super().connect(address)
+                elif own is None:
+                    raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+            def getsockname(self):
+                return (own, 5) if self.type == socket.SOCK_DGRAM else super().getsockname()
+
+        monkeypatch.setattr(socket, "socket", Probe)
+
+    return give
+
+
+def test_a_shared_page_listens_for_the_network_and_has_its_address(begun, network):
+    network("192.0.2.17")
+    told, settings, said = begun(share=True)
+    assert told["host"] == "0.0.0.0"
+    assert told["share"] == settings["share"] == f"http://192.0.2.17:{told['port']}/"
+    assert any(told["share"] in line for line in said)
+    told, settings, _ = begun()
+    assert (told["host"], told["share"], settings["share"]) == ("127.0.0.1", None, "")
+
+
+def test_a_page_cannot_be_shared_without_a_network(begun, network):
+    for own in (None, "127.0.0.1"):
+        network(own)
+        with pytest.raises(PawsightError, match="cannot be shared"):
+            begun(share=True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_an_address_of_this_machine_alone_is_not_shared(begun, host):
+    with pytest.raises(WrongUsage, match="no effect"):
+        begun(share=True, host=host)
+
+
+@pytest.mark.parametrize("title", ["a\nb", "a\x1b[31m", "x" * 101])
+def test_a_title_is_one_line(begun, title):
+    with pytest.raises(WrongUsage):
+        begun(title=title)
+
+
+def test_a_folder_of_feedback_is_checked_before_it_listens(begun, tmp_path):
+    (tmp_path / "labels.csv").write_text("path,label\na.jpg,red\n")
+    with pytest.raises(WrongUsage):
+        begun(feedback=tmp_path)
+    _, settings, said = begun(feedback=tmp_path / "new", title="Red or blue?")
+    assert settings["title"] == "Red or blue?"
+    assert settings["feedback"].pictures == 0
+    assert any(str(tmp_path / "new") in line for line in said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -167,18 +168,63 @@ def test_lines_whose_pictures_are_gone_are_told_and_do_no_harm(written):
     assert "'cats/9.jpg' in line 8 of splits.csv" in said
 
 
-def test_every_picture_needs_a_line(written):
-    told = refusal(split_as_given, SIX, written(GOOD, ("cats/3.jpg,test\n", ""), ("dogs/3.jpg,test\n", "")))
-    assert "2 of 6 pictures in photos" in told.what
-    assert told.why.splitlines() == ["cats/3.jpg: no line.", "dogs/3.jpg: no line."]
-    assert "cats/3.jpg,train" in told.fix
+def test_a_file_without_a_line_for_any_picture_is_refused(written):
+    told = refusal(split_as_given, SIX, written("path,part\nbirds/1.jpg,train\n"))
+    assert "any of 6 pictures in photos" in told.what
+    assert told.why.splitlines()[0] == "cats/1.jpg: no line."
+    assert "cats/1.jpg,train" in told.fix
+    changed = f"path,part,sha256\ncats/3.jpg,test,{'0' * 64}\n"
+    assert "cats/3.jpg: line 2 has its path" in refusal(split_as_given, SIX, written(changed)).why
 
 
-def test_a_picture_that_was_changed_since_has_no_line_either(written):
-    changed = GOOD.replace("path,part", "path,part,sha256").replace("cats/3.jpg,test", f"cats/3.jpg,test,{'0' * 64}")
-    why = refusal(split_as_given, SIX, written(changed)).why
-    assert why.startswith("cats/3.jpg: line 4 ")
-    assert "sha256" in why
+@pytest.mark.parametrize("new", [12, 40])
+def test_pictures_without_a_line_are_dealt_in_the_shares_of_the_others(written, new):
+    more = [picture(f"{label}/new{n}.jpg", label, f"{label} new {n}") for label in ("cats", "dogs") for n in range(new)]
+    listener = Listener()
+    split = split_as_given(dataset(*SIX.pictures, *more), written(GOOD), progress=listener)
+    dealt = {name: part for name, part in sides(split).items() if "new" in name}
+    assert sides(split) == dealt | sides(split_as_given(SIX, written(GOOD)))
+    for label in ("cats", "dogs"):
+        counted = Counter(part for name, part in dealt.items() if name.startswith(label))
+        assert all(abs(counted[part] - new / 3) <= 1 for part in PARTS)
+    assert listener.said[0].startswith(f"WARNING  {2 * new} pictures have no line in splits.csv")
+    again = split_as_given(dataset(*more, *SIX.pictures), written(GOOD))
+    assert again.digest == split.digest, "equal contents are dealt equally"
+
+
+def test_a_picture_without_a_line_goes_where_its_copies_its_group_and_what_looks_like_it_are(written):
+    pictures = [
+        picture("cats/like2.jpg", "cats", "other bytes", looks_like="cats2"),
+        replace(picture("dogs/same.jpg", "dogs", "another"), group="litter"),
+        *(replace(file, group="litter") if file.name == "dogs/3.jpg" else file for file in SIX.pictures),
+    ]
+    found = sides(split_as_given(dataset(*pictures), written(GOOD)))
+    assert found["cats/like2.jpg"] == "validation"
+    assert found["dogs/same.jpg"] == "test"
+
+
+def test_what_shows_a_training_and_a_test_picture_goes_to_the_test_and_is_no_leak_of_the_lines(written):
+    between = replace(picture("cats/between.jpg", "cats", "x"), group="litter")
+    pictures = [replace(file, group="litter" * (file.name in ("cats/1.jpg", "cats/3.jpg"))) for file in SIX.pictures]
+    split = split_as_given(dataset(between, *pictures), replace(written(GOOD), allow_leaks=True))
+    assert sides(split)["cats/between.jpg"] == "test"
+
+
+def test_a_picture_without_a_line_keeps_the_part_of_its_folder(written):
+    added = replace(picture("test/cats/9.jpg", "cats", "nine"), part="test")
+    assert sides(split_as_given(dataset(added, *SIX.pictures), written(GOOD)))["test/cats/9.jpg"] == "test"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(4, 14), st.integers(0, 9), st.integers(0, 2**31 - 1))
+def test_growing_a_cut_of_our_own_never_moves_a_picture(tmp_path_factory, each, more, seed):
+    pictures = [picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in "ab" for n in range(each)]
+    made = make_split(dataset(*pictures), seed=seed)
+    rows = tuple(SplitRow(2, item.name, item.sha256, item.part) for item in made.assigned)
+    new = [picture(f"c/{n}.jpg", "c", f"new {n}") for n in range(more)]
+    grown = split_as_given(dataset(*pictures, *new), SplitFile(Path("splits.csv"), rows, run="runs/001"), seed=seed)
+    assert {name: part for name, part in sides(grown).items() if name[0] != "c"} == sides(made)
+    assert not more or grown.part("train")[-1].label == "c", "a new class can be learnt"
 
 
 def test_a_content_in_two_parts_without_a_line_of_its_own_is_refused(written):

@@ -263,10 +263,14 @@ def test_no_burst_is_found_where_the_user_named_groups():
 def test_a_column_of_a_table_is_a_group_before_it_is_a_pattern(tmp_path):
     table = tmp_path / "list.csv"
     table.write_text("path,label,patient\na1.jpg,cat,x\na2.jpg,cat,y\nb1.jpg,dog,x\n")
-    assert [file.group for file in read_list(table, group_by="patient").candidates] == ["x", "y", "x"]
-    assert [file.group for file in read_list(table, group_by="^.").candidates] == ["a", "a", "b"]
+    assert [file.group for file in read_list(table, reading=FolderReading(group_by="patient")).candidates] == [
+        "x",
+        "y",
+        "x",
+    ]
+    assert [file.group for file in read_list(table, reading=FolderReading(group_by="^.")).candidates] == ["a", "a", "b"]
     with pytest.raises(WrongUsage, match="--group-by person"):
-        read_list(table, group_by="person")
+        read_list(table, reading=FolderReading(group_by="person"))
 
 
 def test_given_parts_that_tear_groups_are_told():

@@ -14,17 +14,17 @@ from pawsight.evaluation import bootstrap
 from pawsight.evaluation.bootstrap import (
     LEAST,
     MOST,
-    _bca,
     _f1_pulls,
     _macro_f1s,
     _studentised,
-    _weights,
     area,
     areas,
+    bca,
     influence,
     intervals,
     macro_f1,
     ranked,
+    resample_weights,
     resamples,
 )
 from pawsight.evaluation.calibration import brier_score, ece_interval, expected_calibration_error
@@ -72,18 +72,18 @@ def test_an_accelerated_interval_is_efrons(measured, skewed):
     chance = np.random.default_rng(11)
     pulls = chance.normal(size=40) + skewed * chance.exponential(3, 40)
     drawn = np.round(chance.normal(0.5, 0.1, 501), 2).clip(0.21, 0.89)
-    assert _bca(measured, pulls, drawn).as_list() == pytest.approx(efrons(measured, pulls, drawn), abs=1e-9)
+    assert bca(measured, pulls, drawn).as_list() == pytest.approx(efrons(measured, pulls, drawn), abs=1e-9)
     unknown = np.insert(drawn, 3, np.nan)
-    assert _bca(measured, pulls, unknown) == _bca(measured, pulls, drawn)
+    assert bca(measured, pulls, unknown) == bca(measured, pulls, drawn)
 
 
 def test_an_accelerated_interval_needs_a_figure_resamples_that_differ_and_pictures_that_matter():
     pulls, drawn = np.array([1.0, -1.0, 0.5]), np.linspace(0.2, 0.8, 99)
-    assert _bca(np.nan, pulls, drawn) is None
-    assert _bca(0.5, 0 * pulls, drawn) is None
-    assert _bca(0.5, pulls, np.full(99, 0.5)) is None
-    assert _bca(0.5, pulls, np.full(99, np.nan)) is None
-    assert _bca(0.5, pulls, np.array([0.5, 0.7])).as_list() == pytest.approx(efrons(0.5, pulls, np.array([0.5, 0.7])))
+    assert bca(np.nan, pulls, drawn) is None
+    assert bca(0.5, 0 * pulls, drawn) is None
+    assert bca(0.5, pulls, np.full(99, 0.5)) is None
+    assert bca(0.5, pulls, np.full(99, np.nan)) is None
+    assert bca(0.5, pulls, np.array([0.5, 0.7])).as_list() == pytest.approx(efrons(0.5, pulls, np.array([0.5, 0.7])))
 
 
 def test_a_studentised_interval_divides_each_shift_by_the_spread_of_its_own_resample():
@@ -102,21 +102,21 @@ def test_a_studentised_interval_divides_each_shift_by_the_spread_of_its_own_resa
 
 
 def test_resamples_draw_as_many_pictures_as_there_are_in_pieces_that_fit(monkeypatch):
-    whole = np.concatenate(list(_weights(30, 25, seed=3)))
+    whole = np.concatenate(list(resample_weights(30, 25, seed=3)))
     assert whole.shape == (25, 30)
     assert whole.dtype == np.float32
     assert (whole.sum(axis=1) == 30).all()
     assert (whole.sum(axis=0) > 0).all()
     monkeypatch.setattr(bootstrap, "_AT_ONCE", 30 * 4)
-    assert [len(piece) for piece in _weights(30, 25, seed=3)] == [4, 4, 4, 4, 4, 4, 1]
+    assert [len(piece) for piece in resample_weights(30, 25, seed=3)] == [4, 4, 4, 4, 4, 4, 1]
     monkeypatch.setattr(bootstrap, "_AT_ONCE", 1)
-    assert [len(piece) for piece in _weights(30, 3, seed=3)] == [1, 1, 1]
+    assert [len(piece) for piece in resample_weights(30, 3, seed=3)] == [1, 1, 1]
 
 
 def test_the_interval_of_the_area_is_of_resamples_that_are_ranked_anew(monkeypatch):
     true, probabilities = world(np.random.default_rng(13), 90)
     own, scores = true == 1, probabilities[:, 1]
-    weights = np.concatenate(list(_weights(90, resamples(90), seed=0)))
+    weights = np.concatenate(list(resample_weights(90, resamples(90), seed=0)))
     figure, pulls = influence(own, scores)
     drawn = areas(ranked(own, scores), weights)
     assert intervals(true, probabilities)["roc_auc"].as_list() == pytest.approx(efrons(figure, pulls, drawn), abs=1e-6)
@@ -126,7 +126,7 @@ def test_the_interval_of_the_area_is_of_resamples_that_are_ranked_anew(monkeypat
 
 
 def whole_of(pictures):
-    return np.concatenate(list(_weights(pictures, resamples(pictures), seed=0)))
+    return np.concatenate(list(resample_weights(pictures, resamples(pictures), seed=0)))
 
 
 def test_of_more_classes_the_area_is_the_mean_of_each_against_the_rest_and_of_those_that_were_drawn():
@@ -401,7 +401,7 @@ def test_weighted_areas_are_those_of_all_pairs(levels: int) -> None:
 
 def test_groups_are_drawn_as_a_whole():
     which = np.array([0, 0, 0, 1, 2, 2])
-    weights = np.concatenate(list(_weights(6, 40, seed=2, which=which)))
+    weights = np.concatenate(list(resample_weights(6, 40, seed=2, which=which)))
     assert weights.shape == (40, 6)
     assert (weights[:, [1, 2, 5]] == weights[:, [0, 0, 4]]).all()
     assert (weights[:, [0, 3, 4]].sum(axis=1) == 3).all()

@@ -102,6 +102,18 @@ def test_every_accuracy_has_its_interval_and_its_baseline(answered):
     assert sum(map(sum, measured.confusion)) == len(true)
 
 
+@given(answers(), st.lists(st.integers(0, 1), min_size=1, max_size=9))
+@settings(max_examples=30, deadline=None)
+def test_the_baseline_always_answers_the_commonest_class_of_training(answered, trained):
+    from sklearn.dummy import DummyClassifier
+
+    true, probabilities, names = answered
+    dummy = DummyClassifier(strategy="most_frequent").fit(np.zeros((len(trained), 1)), trained)
+    commonest = int(np.bincount(trained, minlength=len(names)).argmax())
+    expected = dummy.score(np.zeros((len(true), 1)), true)
+    assert measure(true, probabilities, names, commonest=commonest).baseline == pytest.approx(expected)
+
+
 def test_a_part_without_pictures_has_no_metrics():
     assert measure(np.empty(0, np.int64), np.empty((0, 2)), ("cats", "dogs")) is None
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pawsight.core.runs import write_table
+from pawsight.core.runs import read_table, write_table
 from pawsight.core.storage import sha256_of, write_json
 from pawsight.data.audit import Finding
 from pawsight.evaluation.learning_curve import trace_curve
 from pawsight.evaluation.slices import measure_slices
+from pawsight.models.recipes import RECIPES
+from pawsight.reports.ladder_report import build_report
 from pawsight.reports.run_record import RunRecord
 
 CLASSES = ("cats", "dogs")
@@ -60,6 +63,35 @@ def whole(tmp_path_factory: pytest.TempPathFactory, fake_runs: Any) -> Path:
     write_json(run / "suspects.json", plain_suspects(run))
     write_json(run / "learning_curve.json", plain_curve())
     return run
+
+
+@pytest.fixture(scope="session")
+def comparison(whole: Path, fake_runs: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with everything on it: seven made-up candidates, curves, layers, and all that is told of how far to trust one.
+
+    That a real ladder climbs all seven is the slow test below; tests/commands/test_ladder.py climbs three of them.
+    """
+    place = tmp_path_factory.mktemp("browser")
+    rows = [
+        tuple(row[name] for name in ("path", "sha256", "label", "part")) for row in read_table(whole / "splits.csv")
+    ]
+    layers = [{"name": "conv2d", "type": "Conv2D", "output": [None, 158, 158, 32], "parameters": 896}]
+    more = {"adds": "A net of its own.", "layers": layers, "parameters": {"total": 1234567, "trainable": 1000}}
+    options = {"root": whole.parent / "pictures", "more": more}
+    runs = [
+        fake_runs.write_run(
+            place / f"{number:03d}", rows, CLASSES, accuracy=0.3, seed=number, recipe=recipe, epochs=number, **options
+        )
+        for number, recipe in enumerate(RECIPES)
+        if recipe != "probe"
+    ]
+    chosen = shutil.copytree(whole, place / "chosen")
+    metrics = json.loads((chosen / "metrics.json").read_text(encoding="utf-8"))
+    changed = {"recipe": "probe", "test": metrics["validation"]}
+    (chosen / "metrics.json").write_text(json.dumps(metrics | changed), encoding="utf-8")
+    made = build_report([*runs[:5], chosen, *runs[5:]], place / "out")
+    assert made.chosen == "probe"
+    return made.report
 
 
 def write_findings(run: Path, findings: list[Finding]) -> None:

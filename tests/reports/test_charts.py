@@ -199,7 +199,7 @@ def labels_of(root):
 
 def test_it_is_one_svg_element_that_tells_both_errors(snapshot):
     before, after = (reliability(*answers(sharpness)) for sharpness in (3.0, 1.0))
-    svg = reliability_svg(before, after, name="r1")
+    svg = reliability_svg(before, after, answers(1.0)[1].max(axis=1), name="r1")
     root = ET.fromstring(svg)
     assert root.tag.endswith("svg")
     assert labels_of(root) == snapshot
@@ -212,6 +212,8 @@ def test_it_is_one_svg_element_that_tells_both_errors(snapshot):
 
 def test_equal_bins_give_equal_bytes_and_nothing_at_all_is_drawn_too(snapshot):
     bins = reliability(*answers(1.0))
-    assert reliability_svg((), bins) == reliability_svg((), bins)
-    assert labels_of(ET.fromstring(reliability_svg((), bins))) == snapshot  # one line fewer to name
-    assert ET.fromstring(reliability_svg((), ())).attrib["aria-label"] == snapshot
+    confidences = answers(1.0)[1].max(axis=1)
+    svg = reliability_svg((), bins, confidences)
+    assert svg == reliability_svg((), bins, confidences)
+    assert labels_of(ET.fromstring(svg)) == snapshot  # one line fewer to name
+    assert ET.fromstring(reliability_svg((), (), np.empty(0))).attrib["aria-label"] == snapshot

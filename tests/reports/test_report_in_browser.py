@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from pawsight.core.runs import read_table
 from pawsight.models.recipes import RECIPES
-from pawsight.reports.ladder_report import build_report
-
-from ..web import axe
-from .conftest import CLASSES
 
 PHONE, DESK = (390, 844), (1280, 900)
 CHROMIUM = next(
@@ -27,35 +21,6 @@ pytestmark = [
     ),
     pytest.mark.skipif(importlib.util.find_spec("selenium") is None, reason="needs selenium, of pawsight[dev]"),
 ]
-
-
-@pytest.fixture(scope="module")
-def report(whole, fake_runs, tmp_path_factory) -> Path:
-    """A page with everything on it: seven made-up candidates, curves, layers, and all that is told of how far to trust one.
-
-    That a real ladder climbs all seven is the slow test below; tests/commands/test_ladder.py climbs three of them.
-    """
-    place = tmp_path_factory.mktemp("browser")
-    rows = [
-        tuple(row[name] for name in ("path", "sha256", "label", "part")) for row in read_table(whole / "splits.csv")
-    ]
-    layers = [{"name": "conv2d", "type": "Conv2D", "output": [None, 158, 158, 32], "parameters": 896}]
-    more = {"adds": "A net of its own.", "layers": layers, "parameters": {"total": 1234567, "trainable": 1000}}
-    options = {"root": whole.parent / "pictures", "more": more}
-    runs = [
-        fake_runs.write_run(
-            place / f"{number:03d}", rows, CLASSES, accuracy=0.3, seed=number, recipe=recipe, epochs=number, **options
-        )
-        for number, recipe in enumerate(RECIPES)
-        if recipe != "probe"
-    ]
-    chosen = shutil.copytree(whole, place / "chosen")
-    metrics = json.loads((chosen / "metrics.json").read_text(encoding="utf-8"))
-    changed = {"recipe": "probe", "test": metrics["validation"]}
-    (chosen / "metrics.json").write_text(json.dumps(metrics | changed), encoding="utf-8")
-    made = build_report([*runs[:5], chosen, *runs[5:]], place / "out")
-    assert made.chosen == "probe"
-    return made.report
 
 
 @pytest.fixture(scope="module")
@@ -108,36 +73,22 @@ def test_the_ladder_of_the_sample_with_all_its_epochs(browser, tmp_path):
         assert sideways(browser) <= 0
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_console_has_nothing_to_say(browser, report, size, dark):
-    opened(browser, report, size, dark=dark)
-    assert browser.get_log("browser") == []
-
-
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing(browser, report, size, dark):
-    opened(browser, report, size, dark=dark)
-    assert axe.violations(browser, impacts=("minor", "moderate", "serious", "critical")) == []
-
-
 def sideways(browser):
     """How many pixels the page is wider than the screen."""
     return browser.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
 @pytest.mark.parametrize("size", [(320, 640), PHONE, DESK], ids=["small phone", "phone", "desk"])
-def test_nothing_is_beyond_the_edge_of_the_screen(browser, report, size):
-    opened(browser, report, size)
+def test_nothing_is_beyond_the_edge_of_the_screen(browser, comparison, size):
+    opened(browser, comparison, size)
     assert browser.execute_script("return window.innerWidth") == size[0]
     assert sideways(browser) <= 0
     browser.execute_script("window.scrollTo(500, 0)")
     assert browser.execute_script("return window.scrollX") == 0
 
 
-def test_title_and_headings_tell_the_story_in_order(browser, report, snapshot):
-    opened(browser, report, PHONE)
+def test_title_and_headings_tell_the_story_in_order(browser, comparison, snapshot):
+    opened(browser, comparison, PHONE)
     (title,) = texts(browser, "h1")
     assert title
     assert browser.title == title
@@ -150,8 +101,8 @@ def texts(browser, tag):
     return [element.text for element in browser.find_elements("tag name", tag)]
 
 
-def test_every_picture_is_inside_the_page_and_is_shown(browser, report):
-    opened(browser, report, DESK)
+def test_every_picture_is_inside_the_page_and_is_shown(browser, comparison):
+    opened(browser, comparison, DESK)
     pictures = browser.execute_script(
         "return [...document.images].map(i => [i.src.slice(0, 5), i.complete && i.naturalWidth > 0, i.alt])"
     )
@@ -162,8 +113,8 @@ def test_every_picture_is_inside_the_page_and_is_shown(browser, report):
     assert not [name for name in fetched if not name.startswith("data:")]
 
 
-def test_links_of_the_contents_lead_somewhere(browser, report):
-    opened(browser, report, PHONE)
+def test_links_of_the_contents_lead_somewhere(browser, comparison):
+    opened(browser, comparison, PHONE)
     lost = browser.execute_script(
         "return [...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.hash)).length"
     )
@@ -171,10 +122,10 @@ def test_links_of_the_contents_lead_somewhere(browser, report):
     assert len(browser.find_elements("css selector", "nav a")) >= 6
 
 
-def test_dark_and_light_are_two_looks_with_readable_text(browser, report):
+def test_dark_and_light_are_two_looks_with_readable_text(browser, comparison):
     looks = []
     for dark in (False, True):
-        opened(browser, report, PHONE, dark=dark)
+        opened(browser, comparison, PHONE, dark=dark)
         script = "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"
         looks.append([brightness(colour) for colour in browser.execute_script(script)])
     (light_ground, light_text), (dark_ground, dark_text) = looks
@@ -188,7 +139,7 @@ def brightness(colour):
     return sum(numbers) / 3
 
 
-def test_it_can_be_printed_on_one_page_after_another(browser, report):
-    opened(browser, report, DESK)
+def test_it_can_be_printed_on_one_page_after_another(browser, comparison):
+    opened(browser, comparison, DESK)
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})["data"]
     assert printed.startswith("JVBER")  # %PDF in base 64

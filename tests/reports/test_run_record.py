@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.core.errors import StorageError, WrongUsage
+from pawsight.data.growth import Correction
+from pawsight.evaluation.comparison import Gain
+from pawsight.evaluation.growth import Change, ClassChange, Forgotten
 from pawsight.evaluation.intervals import Interval
+from pawsight.reports.growth import GrownPart, GrowthRecord
 from pawsight.reports.run_record import FIGURES, VERSION, RunRecord, figure
 
 from .conftest import CLASSES, GUARD, PROMISE
@@ -44,7 +49,12 @@ def test_what_train_writes_is_read_back_whole(trained: Any) -> None:
         report.dataset.classes,
     )
     assert (record.digest, record.sizes) == (report.split.digest, dict(report.split.sizes))
-    assert (record.counts, record.baseline) == (dict(report.dataset.counts), report.dataset.baseline)
+    assert record.counts == dict(report.dataset.counts)
+    training = Counter(picture.label for picture in record.split if picture.part == "train")
+    commonest = max(record.classes, key=lambda name: training[name])
+    assert record.classes[record.commonest] == commonest
+    held_out = [picture.label == commonest for picture in record.split if picture.part == "validation"]
+    assert record.baseline == record.validation.baseline == pytest.approx(sum(held_out) / len(held_out))
     assert record.validation == report.validation
     assert (record.settings, record.root) == (report.record.settings, report.record.root)
     kept = json.loads((report.run / "metrics.json").read_text())
@@ -94,6 +104,7 @@ def test_a_run_of_a_later_version_is_refused_with_what_to_type(run: Path) -> Non
         ({"abstention": {"max_error": 0.1, "promise": PROMISE | {"errors": -1}}}, "abstention.promise"),
         ({"abstention": {"max_error": 0.1, "guard": GUARD | {"caught": 3}}}, "abstention.guard"),
         ({"gain_from_patch": {"interval": "x"}}, "gain_from_patch.interval"),
+        ({"growth": {"added": 3}}, "growth"),
     ],
 )
 def test_a_field_that_cannot_be_read_is_one_line(run: Path, fields: dict[str, Any], place: str) -> None:
@@ -161,6 +172,26 @@ gains = fields(
     points=shares, interval=ends, p_value=shares, p_holm=perhaps(shares), verdict=st.sampled_from(("tie", "better")),
     only_first=counts, only_second=counts, pictures=counts, design_effect=perhaps(st.floats(1, 9)),
 )  # fmt: skip
+growths = st.builds(
+    GrowthRecord,
+    run=words, added=counts, known=counts, new_classes=st.dictionaries(words, counts, max_size=2),
+    merged=st.dictionaries(words, words, max_size=2), dropped=st.dictionaries(words, counts, max_size=2),
+    corrected=st.lists(st.builds(Correction, words, words, words, words, words), max_size=2).map(tuple),
+    parts=st.lists(
+        st.builds(
+            GrownPart, part=words, before=counts, kept=counts, added=counts, corrected=counts, digest_before=words,
+            digest_after=words,
+        ), max_size=2,
+    ).map(tuple),
+    changes=st.lists(
+        st.builds(
+            Change, subset=words, is_new=st.booleans(),
+            gain=st.builds(Gain, shares, ends.map(tuple), shares, words, counts, counts, st.integers(1, 9)),
+            classes=st.lists(st.builds(ClassChange, words, counts, counts, counts, counts, counts), max_size=2).map(tuple),
+            forgotten=st.lists(st.builds(Forgotten, words, words, words, words), max_size=2).map(tuple),
+        ), max_size=2,
+    ).map(tuple),
+).map(lambda grown: json.loads(json.dumps(grown.to_json())))  # fmt: skip
 patches = fields(
     file=words,
     sha256=words,
@@ -175,7 +206,7 @@ runs = fields(
     baseline=shares, left_out=st.lists(fields(path=words, reason=words), max_size=2), adds=words,
     parameters=fields(total=counts, trainable=counts), epochs=counts, seconds_per_epoch=perhaps(shares),
     layers=st.lists(fields(name=words, type=words, output=words, parameters=counts), max_size=2),
-    notes=st.lists(words, max_size=2), data_notes=st.lists(words, max_size=2), depth=perhaps(fields(chosen=words, features=counts)), patch=perhaps(patches), gain_from_patch=perhaps(gains), command=words,
+    notes=st.lists(words, max_size=2), data_notes=st.lists(words, max_size=2), depth=perhaps(fields(chosen=words, features=counts)), patch=perhaps(patches), gain_from_patch=perhaps(gains), growth=perhaps(growths), command=words,
     calibration=perhaps(
         fields(
             temperature=shares, fitted_on=words, pictures=counts, validation=changes, test=changes,

@@ -94,3 +94,23 @@ def test_nothing_is_left_counted_as_waiting_afterwards(client, corner):
         post(client, corner, query)
     post(client, b"x")
     assert "pawsight_queue_pictures 0.0" in client.get("/metrics").text
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_thumbnail_is_the_picture_with_its_own_proportions(client, corner, kind):
+    file = io.BytesIO()
+    Image.open(io.BytesIO(corner)).save(file, kind)
+    answer = client.post(
+        "/api/v1/thumbnail", content=file.getvalue(), headers={"content-type": f"image/{kind.lower()}"}
+    )
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert (image.format, image.size) == ("JPEG", (320, 160))
+        pixels = np.asarray(image.convert("RGB"), np.int64)
+    assert abs(pixels[40, 240] - (250, 5, 5)).max() < 12
+    assert abs(pixels[120, 80] - (120, 120, 120)).max() < 6
+
+
+def test_what_is_no_picture_has_no_thumbnail(client):
+    answer = client.post("/api/v1/thumbnail", content=b"milk", headers={"content-type": "image/png"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable-picture")

@@ -153,7 +153,10 @@ def colours(serving, tmp_path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def fifty(serving, colour_backbone, tmp_path_factory):
-    """A service with fifty classes, three of them likely, that answers what is surer than 0.6 alone."""
+    """A service with fifty classes, three of them likely, that answers what is surer than 0.6 alone.
+
+    It keeps the pictures that are labelled, and its run has a test set.
+    """
     import numpy as np
 
     from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
@@ -203,7 +206,11 @@ def fifty(serving, colour_backbone, tmp_path_factory):
         golden=GoldenOutputs(np.tile(colours[:, None, None], (1, 8, 8, 1)), powers / powers.sum(axis=1, keepdims=True)),
         trained=frozenset({"a" * 64}),
     )
-    with serving.Process(place / "run", "--decoders", 1, log=place / "log") as one:
+    test = {"pictures": 192, "accuracy": 191 / 192, "interval": [0.971, 0.999]}
+    (place / "run" / "metrics.json").write_text(json.dumps({"split": {"digest": "5" * 64}, "test": test}))
+    options = ("--decoders", 1, "--feedback", place / "feedback")
+    with serving.Process(place / "run", *options, log=place / "log") as one:
+        one.feedback = place / "feedback"
         yield one
 
 
@@ -231,6 +238,31 @@ def test_the_newest_stand_first(page, colours):
     page.answers(1)
     page.choose(colours["green"])
     assert page.answers(2) == ["green", "red"]
+
+
+HEIC = Path(__file__).parents[1] / "images" / "files" / "turned-p3.heic"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "TIFF",
+        pytest.param(
+            "HEIC",
+            marks=pytest.mark.skipif(importlib.util.find_spec("pi_heif") is None, reason="needs pawsight[heif]"),
+        ),
+    ],
+)
+def test_what_the_browser_cannot_show_is_shown_by_the_server(page, serving, kind):
+    data = HEIC.read_bytes() if kind == "HEIC" else serving.picture("green", kind, 200)
+    page.give({f"photo.{kind.lower()}": data, "none.heic": data[:300]}, "drop")
+    page.answers(2)
+    shown = "return document.querySelector(arguments[0])?.naturalWidth ?? 0"
+    page.until(lambda: page.driver.execute_script(shown, ".card.answer .picture img") > 0)
+    assert page.texts(".card.error .picture .kind") == ["HEIC"], "a neutral tile"
+    page.one(".card.answer .picture").click()
+    page.until(lambda: page.driver.execute_script(shown, "#whole img") > 0)
+    page.one("#lightbox-close").click()
 
 
 def test_a_hostile_file_shows_its_reason_and_does_not_harm_the_others(page, serving):
@@ -445,10 +477,50 @@ def test_fifty_classes_fold_away_and_unsure_is_said_as_such(chromium, fifty, ser
     assert page.complaints() == []
 
 
+def test_what_the_user_says_is_kept_where_the_owner_allows_it(chromium, fifty, serving):
+    from hashlib import sha256
+
+    from pawsight.data.label_patch import read_patch
+
+    def kept(table="labels.csv"):
+        path = fifty.feedback / table
+        return {one.sha256: one.label for one in read_patch(path).decisions} if path.exists() else {}
+
+    red = serving.picture("red", side=31)
+    digest = sha256(red).hexdigest()
+    page = Page(chromium, fifty.port).ready()
+    page.give({"red.png": red}, "drop")
+    page.answers(1)
+    page.one(".card .picture").click()
+    assert page.texts("#judge-told")[0], "the page says what happens before it does"
+    page.one("#right").click()
+    page.until(lambda: kept() == {digest: "red"})
+    page.one("#truth option[value='2']").click()
+    page.until(lambda: kept() == {digest: "blue"})
+    page.one("#truth option[value=none]").click()
+    page.until(lambda: kept("none.csv") == {digest: ""})
+    assert kept() == {}
+    page.one("#truth option[value='']").click()
+    page.until(lambda: kept("none.csv") == {})
+    page.until(lambda: not list((fifty.feedback / "pictures").iterdir()))
+    assert not page.one("#patch").is_displayed()
+    assert page.complaints() == []
+
+
+def test_the_chip_quotes_the_test_set(chromium, fifty):
+    page = Page(chromium, fifty.port).ready()
+    assert page.texts("#facts")[0].startswith("191 of 192 ")
+    page.one("#facts button").click()
+    assert all(figure in page.texts("#about-test")[0] for figure in ("192", "191", "97.1", "99.9"))
+
+
 def test_the_page_says_how_many_of_the_latest_answers_are_likely_right(chromium, serving, watched_bundle, tmp_path):
     shades = {f"{name}-{number}.png": serving.picture(name) for name in ("red", "blue") for number in range(6)}
-    with serving.Process(watched_bundle, "--decoders", 1, log=tmp_path / "log") as one:
+    title = "<b>Ants</b> or bees?"
+    with serving.Process(watched_bundle, "--decoders", 1, "--title", title, log=tmp_path / "log") as one:
         page = Page(chromium, one.port).ready()
+        assert (page.texts("h1"), page.driver.title) == ([title], title)
+        assert page.texts("#chips li") == ["red", "green", "blue"], "which the question does not name"
         assert not page.one("#latest").is_displayed()
         page.give(shades, "drop")
         page.answers(12)

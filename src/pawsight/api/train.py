@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Unpack
 
 from pawsight.api.dataset import Dataset, as_data
@@ -14,7 +15,7 @@ from pawsight.core.text import plural
 
 
 def train(
-    data: Any,
+    data: Any = None,
     y: Any = None,
     options: TrainOptions = TrainOptions(),
     *,
@@ -26,7 +27,8 @@ def train(
     Args:
         data: a folder, an archive, the address of one, a CSV, the name of a data set; a `Dataset`; a DataFrame with the
             columns image (or path) and label, and split and group where they are known; or N pictures in memory,
-            each as `Classifier.predict` takes it, with their labels in `y`.
+            each as `Classifier.predict` takes it, with their labels in `y`. With `from_run` None, or the folder in
+            which the pictures of that run lie now; what is added is `add`, in any of these forms but with labels.
         y: (N,) labels of pictures in memory: names, or numbers, which become names.
         options: how it is trained.
         progress: None shows it in notebooks and terminals, True always, False never; or a function that is called with
@@ -47,7 +49,22 @@ def train(
     if not isinstance(options, TrainOptions):
         what = f"The options are of type {type(options).__name__}."
         raise WrongUsage(what, "They are pawsight.TrainOptions, or keywords.", "Type pawsight.train(X, y, seed=1)")
-    options, listener = options.changed(**keywords), progress_of(progress)
+    listener = progress_of(progress)
+    added = keywords.pop("add", options.add)
+    options = options.changed(**keywords)
+    if options.from_run is not None:
+        if added is not None:
+            added, columns = as_data(added, columns=options.columns, progress=listener)
+            options = options.changed(columns=columns)
+        if data is not None and not isinstance(data, str | os.PathLike):
+            raise WrongUsage(
+                f"Data of type {type(data).__name__} is not where a run's pictures lie.",
+                "With from_run, data is the folder in which they lie now, where they were moved.",
+                "Give more pictures as add: pawsight.train(from_run=run, add=table)",
+            )
+        return open_run(train_data(data, options.changed(add=added), progress=listener).run)
+    if data is None:
+        raise WrongUsage("data is missing.", "A classifier is trained on pictures.", 'Type pawsight.train("photos/")')
     options.made_recipe()  # what is wrong with the options is said before pictures are stored
     source, columns = as_data(data, y, columns=options.columns, progress=listener)
     if isinstance(source, Dataset) and len(source.classes) < 2:

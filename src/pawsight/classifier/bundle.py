@@ -83,6 +83,11 @@ class Card:
     trust: Trust = field(default_factory=Trust)
     measured_by: str = ""  # e.g. "cross-validation with 5 folds"; empty: held-out pictures, as in earlier bundles
 
+    @property
+    def several_labels(self) -> bool:
+        """Whether a picture may have several of the classes, or none of them."""
+        return bool(self.trust.labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:

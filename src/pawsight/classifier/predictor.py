@@ -14,15 +14,17 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import Bundle, read_bundle, refused, with_max_megapixels
 from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision, check_device
-from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, Trust
+from pawsight.classifier.trust import ANSWERED, HAS, NOT_SURE, UNFAMILIAR, Trust
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import CPU, Device, Machine, this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import as_path
 from pawsight.data.folders import expand
+from pawsight.data.label_sets import joined
 from pawsight.images.decode import Decoded
 from pawsight.images.loader import Loaded, load
 from pawsight.models.graph import FEATURES, OOD_SCORE
@@ -46,20 +48,27 @@ class Prediction:
     """The prediction for one picture, or why it has none."""
 
     path: str  # or address; "[3]" for a picture in memory, the one at index 3
-    label: str | None  # a class, or "unsure" or "unfamiliar" where the picture is not answered
+    # A class, or "unsure" or "unfamiliar" where the picture is not answered; None where a picture has several labels.
+    label: str | None
     # Of the class that is the label, or that would be where the picture is not answered; not the highest where mistakes
     # have costs.
-    probability: float | None
-    probabilities: dict[str, float] | None  # by class name, adding up to 1
+    probability: float | None  # None where a picture has several labels
+    probabilities: dict[str, float] | None  # by class name, adding up to 1; of several labels each from 0 to 1
     error: str | None
     decision: str | None = None  # "answered", "unsure" or "unfamiliar"; None with an error
     # Classes that the picture may be, the likeliest first; None where the classifier gives no sets, or the picture is
     # unfamiliar or has an error.
     set: tuple[str, ...] | None = None
+    # Labels that the picture has, and those of which that is not sure enough, in the classifier's order; none of either
+    # where it is unfamiliar. None where the classifier has one label a picture, or the picture has an error.
+    labels: tuple[str, ...] | None = None
+    unsure: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         if self.error is not None:
             return f"Prediction({self.path!r}, error={self.error!r})"
+        if self.labels is not None:
+            return f"Prediction({self.path!r}, labels={self.labels!r}, {self.decision!r})"
         if self.probability is None or self.decision not in (None, ANSWERED):
             return f"Prediction({self.path!r}, {self.label!r})"
         return f"Prediction({self.path!r}, {self.label!r}, {self.probability:.4f})"
@@ -67,8 +76,12 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there too."""
         values = asdict(self)
+        several = {name: values.pop(name) for name in ("labels", "unsure")}
         del values["set"]
-        return {**values, "verdict": self.decision, "set": None if self.set is None else list(self.set)}
+        plain = {**values, "verdict": self.decision, "set": None if self.set is None else list(self.set)}
+        if self.labels is None:
+            return plain
+        return plain | {name: list(labels) for name, labels in several.items()}
 
 
 class Predictor:
@@ -150,6 +163,8 @@ class Predictor:
         if outputs is None:
             return unanswered(name, problem)
         values, trust = outputs["probabilities"], self.bundle.card.trust
+        if trust.labels:
+            return self._with_several_labels(name, outputs)
         answer = int(trust.answers(values[None])[0])
         by_class = {label: float(value) for label, value in zip(self.classes, values, strict=True)}
         decision, sets = self.decision(outputs), trust.sets
@@ -157,6 +172,20 @@ class Predictor:
         named = tuple(self.classes[index] for index in sets.of(values)) if sets is not None and is_known else None
         label = self.classes[answer] if decision == ANSWERED else decision
         return Prediction(name, label, float(values[answer]), by_class, None, decision, named)
+
+    def _with_several_labels(self, name: str, outputs: Outputs) -> Prediction:
+        values, decision = outputs["probabilities"], self.decision(outputs)
+        decided = self.bundle.card.trust.decide_labels(values[None])[0]
+        by_label = {label: float(value) for label, value in zip(self.classes, values, strict=True)}
+        has, unsure = (
+            tuple(
+                label
+                for label, kind in zip(self.classes, decided, strict=True)
+                if kind == wanted and decision != UNFAMILIAR
+            )
+            for wanted in (HAS, NOT_SURE)
+        )
+        return Prediction(name, None, None, by_label, None, decision, labels=has, unsure=unsure)
 
     def decision(self, outputs: Outputs) -> str:
         """Return whether one picture is answered: `ANSWERED`, `UNSURE` or `UNFAMILIAR` of `trust`."""
@@ -183,6 +212,20 @@ def outputs_of(engine: Engine, pictures: Iterable[Picture]) -> Iterator[tuple[Pi
         else:
             yield from queue.push(picture, picture.decoded.pixels)
     yield from queue.drain()
+
+
+def answer_texts(trust: Trust, probabilities: NDArray[np.floating], classes: Sequence[str]) -> list[str]:
+    """Return the likeliest class of each picture (N,), or as one text the labels that it has by their thresholds.
+
+    Args:
+        trust: of the classifier; whether an answer is sure enough does not matter here.
+        probabilities: (N, C).
+        classes: the C names.
+    """
+    if not trust.labels:
+        return [classes[index] for index in probabilities.argmax(axis=1)]
+    decided = trust.answering_all().decide_labels(probabilities)
+    return [joined(name for name, kind in zip(classes, row, strict=True) if kind == HAS) for row in decided]
 
 
 def unanswered(name: str, reason: str) -> Prediction:

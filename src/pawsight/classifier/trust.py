@@ -151,11 +151,12 @@ class LabelRule:
         Args:
             probabilities: of the label (N,).
         """
-        found = np.where(probabilities >= self.threshold, HAS, HAS_NOT)
+        exact = np.asarray(probabilities, np.float64)  # in float32 a threshold between two could round to either
+        found = np.where(exact >= self.threshold, HAS, HAS_NOT)
         if self.max_error is None:
             return found
         enough = [2.0 if kept is None else kept.threshold for kept in (self.has, self.has_not)]
-        is_sure = np.where(found == HAS, probabilities >= enough[0], 1 - probabilities >= enough[1])
+        is_sure = np.where(found == HAS, exact >= enough[0], 1 - exact >= enough[1])
         return np.where(is_sure, found, NOT_SURE)
 
     def to_json(self) -> dict[str, Any]:

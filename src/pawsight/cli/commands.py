@@ -68,10 +68,13 @@ def cli() -> None:
 
 
 @cli.command(
-    first=("recipe", "backbone", "image_px", "class_weights", "max_error", "split", "group_by", "resume", "seed", "out")
+    first=(
+        *("recipe", "backbone", "class_weights", "max_error", "from_run", "add", "split", "group_by"),
+        *("resume", "out"),
+    )
 )
-@click.argument("data")
-@click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
+@click.argument("data", required=False)
+@click.option("--recipe", help="What to train; pawsight recipes lists them.  [default: probe, or the run's]")
 @click.option(
     "--backbone",
     help="Pretrained network for the recipe probe: a name, an ONNX file, or auto, the best of those that are there.",
@@ -138,9 +141,15 @@ def cli() -> None:
     "--folds", type=int, metavar="N", help="Train on all pictures and measure by cross-validation with N folds."
 )
 @click.option("--resume", is_flag=True, help="Continue an interrupted run of the same recipe on the same data.")
-@seed_option()
+@seed_option(default=None, text="Random seed.  [default: 0, or the run's]")
 @out_option("Folder in which the run's folder is made.", default="runs", old="--runs")
 @click.option("--patch", type=FILE, help="File with corrected labels, written by pawsight review.")
+@click.option(
+    "--from", "from_run", metavar="RUN", type=FOLDER, help="Let a run grow: its pictures, subsets and options stay."
+)
+@click.option("--add", metavar="NEW", help="With --from: more pictures, new classes or corrected labels, as DATA.")
+@click.option("--merge", multiple=True, metavar="OLD=CLASS", help="With --from: give a class another name; repeatable.")
+@click.option("--drop", multiple=True, metavar="CLASS", help="With --from: leave a class out; repeatable.")
 @click.option(
     "--engine",
     type=ENGINES,
@@ -156,7 +165,7 @@ def cli() -> None:
 @device_option
 @common_options
 @reading_options
-def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
+def train(data: str | None, as_json: bool, progress: Terminal, merge: tuple[str, ...], **options: Any) -> None:
     """Train a classifier on labelled pictures.
 
     DATA is a folder with one folder per class (or with train/, validation/ and test/ that hold class folders), an
@@ -165,10 +174,11 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """
     from pawsight.commands import train as command
     from pawsight.commands.train_report import following, headline
+    from pawsight.data.growth import merges_typed
 
-    is_noisy = options["engine"] == "ray" or options["recipe"] not in ("majority", "probe")
+    is_noisy = options["engine"] == "ray" or options["recipe"] not in (None, "majority", "probe")
     with quiet_libraries() if is_noisy else nullcontext():
-        report = command.train(data, progress=progress, **options)
+        report = command.train(data, progress=progress, merge=merges_typed(merge) or None, **options)
     latest = report.run.parent / "latest"
     name = os.path.relpath(latest if latest.resolve() == report.run.resolve() else report.run)
     print_answer(report.to_json() if as_json else [*headline(report), *following(report, name)])
@@ -429,7 +439,7 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-_SERVE_FIRST = ("host", "port", "token_file", "allow_host", "title", "feedback", "with_report")
+_SERVE_FIRST = ("host", "port", "share", "token_file", "title", "feedback", "with_report")
 
 
 @cli.command(first=(*_SERVE_FIRST, "device", "open", "log"))
@@ -438,6 +448,7 @@ _SERVE_FIRST = ("host", "port", "token_file", "allow_host", "title", "feedback",
 @click.option(
     "--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on; 0 is any.  [default: 8000]"
 )
+@click.option("--share", is_flag=True, default=None, help="Open the page to the local network, with a QR code.")
 @click.option("--token-file", type=FILE, help="File with the token that requests must send.")
 @click.option(
     "--allow-host", multiple=True, metavar="NAME", help="Host name to answer to, e.g. your proxy's; repeatable."
@@ -491,6 +502,11 @@ def serve(run: str, as_json: bool, progress: Terminal, **typed: Any) -> None:
     def show(serving: dict[str, Any]) -> None:
         if as_json:
             print_answer(serving)
+        if serving["share"] and sys.stderr.isatty():
+            from pawsight.web.qr_code import lines_of
+
+            for line in lines_of(serving["share"]):
+                progress.say(line)
         if opens:
             webbrowser.open(serving["url"].replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"))
 

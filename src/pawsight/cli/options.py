@@ -125,9 +125,12 @@ def out_option(
     )
 
 
-def seed_option(name: str = "--seed", text: str = "Random seed.") -> Callable[[Command], Command]:
+def seed_option(
+    name: str = "--seed", text: str = "Random seed.", *, default: int | None = 0
+) -> Callable[[Command], Command]:
     """Return an option for a random seed."""
-    return click.option(name, type=click.IntRange(0, 2**31 - 1), metavar="N", default=0, show_default=True, help=text)
+    kind = click.IntRange(0, 2**31 - 1)
+    return click.option(name, type=kind, metavar="N", default=default, show_default=default is not None, help=text)
 
 
 def split_options(command: Command) -> Command:
@@ -145,7 +148,7 @@ def split_options(command: Command) -> Command:
 
 def reading_options(command: Command) -> Command:
     """Give a command the options for how folders are read; it gets one value, `reading`, None where none was typed."""
-    names = ("class_depth", "class_from", "parts", "ignore", "only", "group_by")
+    names = ("class_depth", "class_from", "parts", "ignore", "only", "group_by", "several_labels", "label_separator")
 
     @click.option(
         "--class-depth",
@@ -167,6 +170,14 @@ def reading_options(command: Command) -> Command:
         "--group-by",
         metavar="WHAT",
         help="Keep groups in one part: folder, REGEX for the path, a table's column, exif-time, camera or none.",
+    )
+    @click.option(
+        "--several-labels",
+        is_flag=True,
+        help="A picture of a table may have several labels: columns with 1, or lines of one picture.",
+    )
+    @click.option(
+        "--label-separator", metavar="TEXT", help="Several labels in one cell of a table, with this between, e.g. ';'."
     )
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:

@@ -112,8 +112,10 @@ def compare(
         measured = []
         # Of the same pictures, so what one run knows of their groups holds for all, as in the pairs below.
         groups = next((table.groups for table in common if table.groups is not None), None)
-        for table in common:
-            metrics = measure(table.true, table.probabilities, table.classes, seed=seed, groups=groups)
+        for record, table in zip(records, common, strict=True):
+            metrics = measure(
+                table.true, table.probabilities, table.classes, commonest=record.commonest, seed=seed, groups=groups
+            )
             measured.append(cast("Metrics", metrics))  # None only where nothing is shared
             step.advance()
     pairs = _pairs(names, common)

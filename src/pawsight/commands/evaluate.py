@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.bundle import Bundle, read_bundle
 from pawsight.classifier.engine import Outputs
-from pawsight.classifier.predictor import Predictor, load_predictor
+from pawsight.classifier.predictor import Predictor, answer_texts, load_predictor
+from pawsight.classifier.trust import Trust
 from pawsight.commands.run_split import (
     HeldOut,
     count_look,
@@ -39,14 +40,17 @@ from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture, check_filled, 
 from pawsight.data.facts import Facts, facts_for_groups
 from pawsight.data.found import Candidate, Found, LeftOut
 from pawsight.data.groups import grouped, numbers_of
+from pawsight.data.label_sets import labels_in, truth_of
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.learning_curve import trace_curve
 from pawsight.evaluation.metrics import (
+    FloatArray,
     Metrics,
     aligned,
+    as_text,
     confusions,
     measure,
     sentence,
@@ -62,6 +66,9 @@ from pawsight.evaluation.selective import (
     measure_costs,
     measure_sets,
 )
+from pawsight.evaluation.several_labels import SeveralLabelsMetrics, measure_labels
+from pawsight.evaluation.several_labels import sentence as sentence_of_labels
+from pawsight.evaluation.several_labels import to_jsonable as several_labels_json
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.images.decode import GreyRange
 from pawsight.images.loader import Loaded
@@ -91,6 +98,7 @@ class EvaluateReport:
     costs: CostFigures | None = None  # None where all mistakes cost the same
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
     learning_curve: CurveRecord | None = None
+    several_labels: SeveralLabelsMetrics | None = None  # in place of `metrics`, where a picture may have several labels
     data_notes: tuple[str, ...] = ()  # how the folders of other data were read, where it could have been otherwise
 
     def to_json(self) -> dict[str, Any]:
@@ -111,6 +119,8 @@ class EvaluateReport:
         }
         if self.slices is not None:
             plain["slices"] = [found.to_json() for found in self.slices]
+        if self.several_labels is not None:
+            plain["several_labels"] = several_labels_json(self.several_labels)
         if self.learning_curve is not None:
             plain["learning_curve"] = self.learning_curve.to_json()
         return plain
@@ -197,57 +207,112 @@ def measure_run(
     part = "test" if test else "validation" if data is None else None
     source, found = None, None
     _check_has_part(run, part)
+    is_several = bundle.card.several_labels
+    _check_several_labels(run, bundle, learning_curve=learning_curve)
     if data is not None:
-        source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
-        if reading is None and source.listed is None:  # a table says itself how it is read
-            own = reading_of(run)
-            # A column of its table, or a pattern for its paths, may mean nothing here.
-            source = replace(source, reading=replace(own, group_by="") if own else None)
+        source = _source(data, run, bundle, reading, columns, progress)
     if part is not None:
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
     elif source is not None:
         found = listed(source, progress).find()
-        files, name = _labelled(found, source, run), source.name
-    _check_labels(classes, files.candidates)
+        files, name = _labelled(found, source, run, is_several), source.name
+    _check_labels(classes, _labels_of(files.candidates, is_several))
     subsets = subset_by_content(run)
     answers, computed, facts, left_out = _answers(predictor, files, subsets, including_training, progress)
     answers = _with_groups(answers, facts, found)
     lost = [file for file in left_out if file.reason not in (TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
     lost_names = {file.name for file in lost}
-    read = {file.name: file.label for file in files.candidates if file.name not in lost_names}
+    read = [file for file in files.candidates if file.name not in lost_names]
     if part is None:
-        labels = sorted({file.label for file in files.candidates})
-        check_filled(files.place, labels, Counter(read.values()), lost)
+        labels = sorted(set(_labels_of(files.candidates, is_several)))
+        check_filled(files.place, labels, Counter(_labels_of(read, is_several)), lost)
     if answers or part is None:
         allowed = LOSS_ALLOWED if allow_missing is None else allow_missing
         typed_data = os.fspath(data) if part is None and data is not None else ""
-        check_losses(lost, read, allowed, progress, were_read=part is not None, data=typed_data)
+        check_losses(lost, [file.name for file in read], allowed, progress, were_read=part is not None, data=typed_data)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
             f"Left out: {_reasons(left_out)}.",
             _how_to_measure(run, part),
         )
-    true = np.array([classes.index(answer.label) for answer in answers])
-    groups = numbers_of([answer.group for answer in answers])
+    decisions = [predictor.decision(outputs) for outputs in computed]
     table = np.stack([outputs["probabilities"] for outputs in computed])
-    decisions, trust = [predictor.decision(outputs) for outputs in computed], bundle.card.trust
+    record = _record(run)
+    commonest = record.commonest if record else None
     return EvaluateReport(
         bundle=bundle.folder,
         data=name,
         part=part,
         split_digest=bundle.card.split_digest,
-        metrics=measure(true, table, classes, groups=groups),
         left_out=tuple(left_out),
-        abstention=measure_abstention(true, table, decisions, trust, groups=groups),
-        sets=measure_sets(true, table, trust.sets, groups=groups) if trust.sets else None,
-        costs=measure_costs(true, table, trust) if trust.costs else None,
+        **_figures(bundle.card.trust, classes, answers, table, decisions, commonest),
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
         learning_curve=_learning_curve(run, progress) if learning_curve else None,
         data_notes=(*found.warnings, *found.notes) if found else (),
     )
+
+
+def _source(
+    data: str | os.PathLike[str],
+    run: Path,
+    bundle: Bundle,
+    reading: FolderReading | None,
+    columns: Mapping[str, str] | None,
+    progress: Progress,
+) -> Source:
+    """Return where other pictures are, read as those of the run were where the user does not say how."""
+    own = reading_of(run)
+    if reading is None and bundle.card.several_labels and not as_path(data, IN_PROGRAM).is_dir():
+        # A table says several labels as that of the run did.
+        reading = FolderReading(several_labels=True, label_separator=own.label_separator if own else "")
+    source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
+    if reading is None and source.listed is None:  # a table says itself how it is read
+        # A column of its table, or a pattern for its paths, may mean nothing here.
+        source = replace(source, reading=replace(own, group_by="") if own else None)
+    return source
+
+
+def _labels_of(candidates: Iterable[Candidate], several_labels: bool) -> list[str]:
+    texts = [file.label for file in candidates]
+    return [label for text in texts for label in labels_in(text)] if several_labels else texts
+
+
+def _figures(
+    trust: Trust,
+    classes: Sequence[str],
+    answers: Sequence[Answer],
+    table: FloatArray,
+    decisions: Sequence[str],
+    commonest: int | None,
+) -> dict[str, Any]:
+    """Return the fields of a report that are measured on answers to N pictures with probabilities (N, C)."""
+    groups, labels = numbers_of([answer.group for answer in answers]), [answer.label for answer in answers]
+    if trust.labels:
+        truth = truth_of(labels, classes)
+        return {
+            "metrics": None,
+            "several_labels": measure_labels(truth, table, trust.labels, classes, groups=groups),
+            "abstention": measure_abstention(truth, table, decisions, trust, groups=groups),
+        }
+    true = np.array([classes.index(label) for label in labels])
+    return {
+        "metrics": measure(true, table, classes, commonest=commonest, groups=groups),
+        "abstention": measure_abstention(true, table, decisions, trust, groups=groups),
+        "sets": measure_sets(true, table, trust.sets, groups=groups) if trust.sets else None,
+        "costs": measure_costs(true, table, trust) if trust.costs else None,
+    }
+
+
+def _check_several_labels(run: Path, bundle: Bundle, *, learning_curve: bool) -> None:
+    if bundle.card.several_labels and learning_curve:
+        raise WrongUsage(
+            "--learning-curve cannot be used with several labels a picture.",
+            "The curve is one of pictures that are of one class each.",
+            f"Leave it out: {typed('evaluate', run)}",
+        )
 
 
 def _check_options(run: str | os.PathLike[str], data: str | os.PathLike[str] | None, *, learning_curve: bool) -> None:
@@ -265,17 +330,29 @@ def _check_has_part(run: Path, part: str | None) -> None:
     Raises:
         BadDataset: with that measurement.
     """
-    with suppress(WrongUsage):  # a bundle without its run: its split is asked for later
-        record = RunRecord.read(run)
-        if record.cross_validation is not None and part is not None and record.sizes.get(part) == 0:
-            raise BadDataset(
-                f"{run} has no {part} set: those pictures were trained on.",
-                record.cross_validation.sentences(None)[0],
-                f"Give labelled pictures that it was not trained on: {typed('evaluate', run, 'DATA')}",
-            )
+    record = _record(run)
+    if record and record.cross_validation is not None and part is not None and record.sizes.get(part) == 0:
+        raise BadDataset(
+            f"{run} has no {part} set: those pictures were trained on.",
+            record.cross_validation.sentences(None)[0],
+            f"Give labelled pictures that it was not trained on: {typed('evaluate', run, 'DATA')}",
+        )
 
 
-def _labelled(found: Found, source: Source, run: Path) -> HeldOut:
+def _record(run: Path) -> RunRecord | None:
+    """Return what the run says of itself; None for a bundle without its run."""
+    with suppress(WrongUsage):
+        return RunRecord.read(run)
+    return None
+
+
+def _labelled(found: Found, source: Source, run: Path, several_labels: bool) -> HeldOut:
+    if several_labels and not found.several_labels:
+        raise BadDataset(
+            f"{source.name} gives each picture one label, and the pictures of {run} may have several.",
+            "In folders all labels but one would be missing.",
+            f"List them in a table: {typed('evaluate', run, 'labels.csv', '--label-separator', ';')}",
+        )
     if not found.candidates:
         raise BadDataset(
             f"The pictures in {source.name} have no labels: none is in a folder of its class.",
@@ -285,8 +362,8 @@ def _labelled(found: Found, source: Source, run: Path) -> HeldOut:
     return HeldOut(found.candidates, {}, found.root)
 
 
-def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
-    counts = Counter(file.label for file in candidates)
+def _check_labels(classes: Sequence[str], labels: Sequence[str]) -> None:
+    counts = Counter(labels)
     unknown = sorted(counts.keys() - set(classes))
     if not unknown:
         return
@@ -336,11 +413,9 @@ def _answers(
             elif not (including_training or loaded.sha256 in subsets) and _may_be_trained(predictor, loaded):
                 left_out.append(LeftOut(file.name, MAYBE_TRAINED_ON))
             else:
-                best = int(outputs["probabilities"].argmax())
-                probability = float(outputs["probabilities"][best])
-                answers.append(
-                    Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability, file.group)
-                )
+                table = outputs["probabilities"][None]
+                (answer,) = answer_texts(predictor.bundle.card.trust, table, predictor.classes)
+                answers.append(Answer(file.name, loaded.sha256, file.label, answer, float(table.max()), file.group))
                 computed.append(outputs)
                 if not files.contents and loaded.decoded is not None:
                     facts.append(facts_for_groups(loaded.decoded))
@@ -377,6 +452,10 @@ def _reasons(left_out: Sequence[LeftOut]) -> str:
 
 def summary(report: EvaluateReport) -> list[str]:
     """Return the report as lines of text."""
+    if report.several_labels is not None:
+        lines = [f"On {report.data}: {sentence_of_labels(report.several_labels)}"]
+        lines += aligned(_label_rows(report.several_labels))
+        return [*lines, *_closing(report)]
     lines = [f"On {report.data}: {sentence(report.metrics)}"]
     if report.metrics is None:
         return lines
@@ -391,7 +470,11 @@ def summary(report: EvaluateReport) -> list[str]:
     mistakes = confusions(report.metrics)
     if mistakes:
         lines.append("Most frequent mistakes: " + "; ".join(f"{n} {a} taken for {b}" for a, b, n in mistakes))
-    lines += [f"Left out: {_reasons(report.left_out)}"] if report.left_out else []
+    return [*lines, *_closing(report)]
+
+
+def _closing(report: EvaluateReport) -> list[str]:
+    lines = [f"Left out: {_reasons(report.left_out)}"] if report.left_out else []
     if any(file.reason == OWN_TEST for file in report.left_out):
         command = typed("evaluate", report.bundle.parent, "--test")
         lines.append(f"To measure the run's own test set, which is counted: {command}")
@@ -407,6 +490,22 @@ def summary(report: EvaluateReport) -> list[str]:
     if report.learning_curve is not None:
         lines += curve_lines(report.learning_curve)
     return [*lines, f"The split it was trained with has the digest {report.split_digest[:12]}."]
+
+
+def _label_rows(metrics: SeveralLabelsMetrics) -> list[tuple[str, ...]]:
+    header = ("label", "pictures", "average precision", "precision", "recall", "F1", "from")
+    return [
+        header,
+        *(
+            (
+                label.name,
+                f"{label.pictures:,}",
+                *map(as_text, (label.average_precision, label.precision, label.recall, label.f1)),
+                f"{100 * label.threshold:.0f} %",
+            )
+            for label in metrics.labels
+        ),
+    ]
 
 
 # Slices

@@ -21,7 +21,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WeightsUnavailable, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
-from pawsight.core.runs import from_here
+from pawsight.core.runs import from_folder, from_here
 from pawsight.core.storage import as_path, write_text
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
@@ -32,6 +32,7 @@ from pawsight.data.groups import found_sentence, grouped, is_found
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import Source, listed, resolve
 from pawsight.data.split import Split, spread
+from pawsight.data.tables import columns_text
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import RECIPES
 from pawsight.reports.audit_page import EXPLAINED
@@ -131,7 +132,11 @@ def inspect(
     dataset = dataset_of(source, cache=cache, given=given, max_megapixels=max_megapixels, progress=progress)
     made = cut(dataset, seed=split_seed, given=given, progress=progress)
     findings = audit(dataset, made)
-    page, table = write_audit(folder, source.name, dataset, findings) if folder else (None, None)
+    options = [*(reading.words() if reading else ()), *(["--columns", text] if (text := columns_text(columns)) else [])]
+    options += ["--split", _beside(split, folder)] if split is not None and folder else []
+    options += ["--split-seed", str(split_seed)] if split_seed else []
+    options += ["--allow-leaks"] if allow_leaks else []
+    page, table = write_audit(folder, source.name, dataset, findings, options) if folder else (None, None)
     return InspectReport(
         data=source.name,
         dataset=dataset,
@@ -303,8 +308,17 @@ def checked_out(out: str | os.PathLike[str], root: Path) -> Path:
     return folder
 
 
-def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Finding]) -> tuple[Path, Path]:
+def write_audit(
+    folder: Path, name: str, dataset: Dataset, findings: Sequence[Finding], options: Sequence[str] = ()
+) -> tuple[Path, Path]:
     """Write audit.html and audit.csv, and return their paths; earlier ones are replaced.
+
+    Args:
+        folder: for both.
+        name: of the data, as the user gave it.
+        dataset: that was audited.
+        findings: in their order.
+        options: with which the same is read again.
 
     Raises:
         StorageError: the disk refused.
@@ -312,11 +326,16 @@ def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Fi
     from pawsight.reports.audit_page import render_csv, render_html
 
     page, table = folder / HTML, folder / CSV
-    source = os.path.relpath(name, folder) if Path(name).exists() else name  # the command is typed beside the page
-    again = typed("inspect", source, "--report", "--out", ".")
+    data = _beside(name, folder)
+    again = typed("inspect", data, "--report", "--out", ".", *options)
     write_text(table, render_csv(findings))
-    write_text(page, render_html(name, dataset, findings, again=again))
+    write_text(page, render_html(name, dataset, findings, data=data, again=again))
     return page, table
+
+
+def _beside(name: str | os.PathLike[str], folder: Path) -> str:
+    """Return what a command that is typed in a folder calls a path; what is no path stays as it is."""
+    return from_folder(Path(name), folder) if Path(name).exists() else os.fspath(name)
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:

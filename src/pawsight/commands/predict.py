@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -97,6 +97,8 @@ def predict(
     predictor = load_predictor(
         run, max_megapixels=max_megapixels, answer_all=answer_all, device=device, progress=progress
     )
+    not_of_several = {"--threshold": threshold, "--sets": sets, "--costs": costs, "--expect": expect}
+    _check_several_labels(predictor.bundle, not_of_several)
     if listed is not None:
         predictor = predictor.with_trust(_with_costs(predictor, listed))
     if sets is not None:
@@ -131,6 +133,21 @@ def predict(
             progress.say(f"Skipped  {others}")
 
     return predictions()
+
+
+def _check_several_labels(bundle: Bundle, options: Mapping[str, object]) -> None:
+    """Refuse options that say nothing of pictures with several labels.
+
+    Raises:
+        WrongUsage: one of them is given.
+    """
+    for option, value in options.items():
+        if value is not None and bundle.card.several_labels:
+            raise WrongUsage(
+                f"{option} cannot be used with this run.",
+                "Its pictures may have several labels, each with a threshold of its own.",
+                f"Leave {option} out; --json has the probability of each label.",
+            )
 
 
 def _watched(
@@ -242,6 +259,8 @@ def line(prediction: Prediction, top: int | None = 0) -> str:
         prediction: of one picture.
         top: classes that are named with their probabilities, None for all; 0 is the answer and what came close.
     """
+    if prediction.labels is not None and prediction.probabilities is not None:
+        return _line_of_labels(prediction, top)
     if prediction.probabilities is None or prediction.label is None:
         return f"{prediction.path}: not classified, {prediction.error}"
     ranked = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])
@@ -255,6 +274,25 @@ def line(prediction: Prediction, top: int | None = 0) -> str:
     others = [share for share in shares if share != own]
     beside = f" ({', '.join(others)})" if others else ""
     return f"{prediction.path}: {own}{beside}{within}"
+
+
+def _line_of_labels(prediction: Prediction, top: int | None) -> str:
+    by_label = prediction.probabilities or {}
+
+    def shares(names: Iterable[str]) -> str:
+        return ", ".join(f"{name} {100 * by_label[name]:.1f} %" for name in names)
+
+    ranked = sorted(by_label, key=lambda name: -by_label[name])
+    others = [name for name in ranked if name not in (prediction.labels or ())]
+    if top == 0:
+        others = [name for name in others[:_RUNNERS_UP] if by_label[name] >= _WORTH_NAMING]
+    elif top is not None:
+        others = [name for name in others if name in ranked[:top]]
+    answer = shares(prediction.labels or ()) or (UNFAMILIAR if prediction.decision == UNFAMILIAR else "none")
+    beside = [*([f"unsure: {', '.join(prediction.unsure)}"] if prediction.unsure else []), shares(others)]
+    beside = [text for text in beside if text]
+    within = f" ({'; '.join(beside)})" if beside else ""
+    return f"{prediction.path}: {answer}{within}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +377,8 @@ def predict_file(
 ) -> PredictReport:
     """Classify pictures into one file, a row a picture, with the columns path, label, confidence, decision and error.
 
-    With prediction sets there is a column `set`: a list in JSON, else names with a bar between them.
+    With prediction sets there is a column `set`: a list in JSON, else names with a bar between them. With several
+    labels the columns are path, labels, unsure, decision, error and one for each label; names have a semicolon between.
 
     Args:
         run: a run or bundle folder.
@@ -383,7 +422,8 @@ def predict_file(
             yield prediction
 
     has_sets = sets is not None or bundle.card.trust.sets is not None
-    write_answers(path, counted(), bundle.card.classes, top=top, has_sets=has_sets)
+    several = bundle.card.several_labels
+    write_answers(path, counted(), bundle.card.classes, top=top, has_sets=has_sets, several_labels=several)
     tally = Tally(
         pictures=counts.total(),
         answered=counts[ANSWERED],

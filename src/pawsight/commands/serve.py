@@ -12,6 +12,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +34,19 @@ _AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/?#@%\[\]\\]+)(?::([0-9]{1,5}
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")  # of a name; services in containers may have an underscore
 _LONGEST_NAME = 253
 _LONGEST_TITLE = 100
+_EVERY_ADDRESS = {  # host -> family, an address that documents use (RFC 5737, RFC 3849)
+    "0.0.0.0": (socket.AF_INET, "192.0.2.1"),  # noqa: S104
+    "::": (socket.AF_INET6, "2001:db8::1"),
+}
 _BACKLOG = 256  # connections that the system keeps while the process is busy
 
 
 def serve(
     run: str | os.PathLike[str],
     *,
-    host: str = "127.0.0.1",
+    host: str | None = None,
     port: int = 8000,
+    share: bool = False,
     token_file: Path | None = None,
     allow_host: Sequence[str] = (),
     allow_origin: Sequence[str] = (),
@@ -60,8 +66,9 @@ def serve(
 
     Args:
         run: a run or bundle folder; loaded again on SIGHUP.
-        host: address to listen on.
+        host: address to listen on; None is this machine alone, or every address where the page is shared.
         port: to listen on; 0 is any free one.
+        share: let the page show its address as a QR code, for other devices of the network.
         token_file: a file with the token that every request to /api/ and /metrics must send.
         allow_host: more names that the service answers to, besides IP addresses, localhost and, where it does not
             listen on this machine alone, this machine's name.
@@ -73,8 +80,8 @@ def serve(
         answer_all, device: as for `predict`.
         limits: of requests, queues and processes.
         progress: hears where it listens, and warnings.
-        ready: called once the socket listens, with run, url, host, port, pid, and whether a token is required, as
-            `serve --json` prints them; the classifier is loaded after it.
+        ready: called once the socket listens, with run, url, host, port, pid, whether a token is required, and the
+            shared address or None, as `serve --json` prints them; the classifier is loaded after it.
 
     Raises:
         PawsightError: the run has no bundle that can be trusted, or the address cannot be used.
@@ -86,6 +93,9 @@ def serve(
     networks = [_network(text) for text in proxy]
     find_bundle(as_path(run))
     check_device(device)
+    if host is None:
+        host = "0.0.0.0" if share else "127.0.0.1"  # noqa: S104  # the user asked for it
+    address = _address_of(host) if share else ""
     token = _read_token(token_file, progress) if token_file is not None else ""
     limits = limits or Limits()
     _check_title(title)
@@ -96,11 +106,12 @@ def serve(
     port = listener.getsockname()[1]
     serving = {
         "run": os.fspath(run),
-        "url": f"http://{f'[{host}]' if ':' in host else host}:{port}/",
+        "url": f"http://{_in_brackets(host)}:{port}/",
         "host": host,
         "port": port,
         "pid": os.getpid(),
         "token": bool(token),
+        "share": f"http://{_in_brackets(address)}:{port}/" if share else None,
     }
     progress.say(f"Serving {run} at {serving['url']} (stop: Ctrl-C; load the run again: kill -HUP {os.getpid()})")
     if not _is_loopback(host):
@@ -108,6 +119,8 @@ def serve(
         progress.say(f"It listens on {host}, not on this machine alone. {who} may send requests.")
         if not token:
             progress.say("There is no token. Set one with --token-file, or let only your proxy reach this port.")
+    if share:
+        progress.say(f"Devices of this network open {serving['share']}; the page shows this address as a QR code.")
     if kept is not None:
         progress.say(f"Pictures that users label are kept in {feedback}; it holds {kept.pictures:,}.")
     ready(serving)
@@ -122,6 +135,7 @@ def serve(
         with_report=with_report,
         feedback=kept,
         title=title,
+        share=str(serving["share"] or ""),
         answer_all=answer_all,
         device=device,
         progress=progress,
@@ -193,6 +207,37 @@ def _listen(host: str, port: int) -> socket.socket:
         reason = (error.strerror or str(error)).partition(" (while")[0]  # what follows repeats the address
         fix = f"If another service uses that port, choose another: --port {port + 1 if port < 65535 else 8001}"
         raise PawsightError(f"Cannot listen on {host}, port {port}.", f"The system says: {reason}.", fix) from error
+
+
+def _address_of(host: str) -> str:
+    """Return the address under which other devices of the network reach a service that listens on `host`.
+
+    Raises:
+        WrongUsage: only this machine can reach it. PawsightError: this machine is in no network.
+    """
+    require_extra("serve", "segno", needed_by="pawsight serve --share")
+    if _is_loopback(host):
+        raise WrongUsage(
+            f"--share has no effect with --host {host}.",
+            "Only this machine can reach that address.",
+            "Leave --host out, or name an address of the network.",
+        )
+    if host not in _EVERY_ADDRESS:
+        return host
+    family, target = _EVERY_ADDRESS[host]
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((target, 9))  # sends nothing: the system only chooses the address that it would send from
+        if not _is_loopback(address := probe.getsockname()[0]):
+            return str(address)
+    raise PawsightError(
+        "The page cannot be shared.",
+        "This machine has no address in a network.",
+        "Connect it to one, name its address with --host, or leave --share out.",
+    )
+
+
+def _in_brackets(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_loopback(host: str) -> bool:

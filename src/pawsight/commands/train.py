@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from pawsight.classifier.backbone import fetch_backbone
 from pawsight.classifier.costs import read_costs
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
+from pawsight.classifier.predictor import answer_texts
 from pawsight.classifier.trust import UNFAMILIAR, SelectiveOptions
+from pawsight.commands.growth import GrowingRun, growing_run, growth_record, options_of
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
 from pawsight.core.errors import WrongUsage
@@ -35,6 +37,7 @@ from pawsight.core.runs import (
     HISTORY,
     LOG,
     PREDICTIONS,
+    from_here,
     set_latest,
     write_history,
     write_table,
@@ -54,6 +57,7 @@ from pawsight.evaluation.calibration import expected_calibration_error, log_loss
 from pawsight.evaluation.cross_validation import CrossValidation, is_small
 from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.selective import Abstention, measure_abstention, measure_costs, measure_sets
+from pawsight.evaluation.several_labels import measure_labels
 from pawsight.models.recipes import AUTO, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
@@ -64,6 +68,7 @@ if TYPE_CHECKING:
 
 _KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text", Mapping: "a mapping"}
 MOST_FOLDS = 100
+PROBE = "probe"  # what is trained where no recipe is named
 _OF_THIS_MACHINE = ("out", "resume", "engine", "actors", "ray_address")  # options that the same run may have otherwise
 
 
@@ -71,7 +76,8 @@ _OF_THIS_MACHINE = ("out", "resume", "engine", "actors", "ray_address")  # optio
 class TrainOptions:
     """How a classifier is trained: the options of `pawsight train`. `train` takes each as a keyword too."""
 
-    recipe: str | Recipe = "probe"  # a name from `pawsight recipes`, or a recipe of your own
+    # A name from `pawsight recipes`, or a recipe of your own; None is probe, with `from_run` the recipe of that run.
+    recipe: str | Recipe | None = None
     # Pretrained network of the recipe probe: a name, the path of an ONNX file, or "auto", the best by
     # cross-validation of those that are installed or in the cache.
     backbone: str | os.PathLike[str] | None = None
@@ -96,6 +102,13 @@ class TrainOptions:
     # Folds of a cross-validation that measures the run in place of validation and test: all pictures are trained on.
     folds: int | None = None
     patch: str | os.PathLike[str] | None = None  # corrected labels, as `pawsight review` writes them
+    # A finished run that grows: its pictures stay in their subsets, its recipe and options hold where none are given.
+    from_run: str | os.PathLike[str] | None = None
+    # With from_run: more pictures, as DATA. One that the run has is no new picture, and its label here counts.
+    add: str | os.PathLike[str] | None = None
+    # With from_run: class -> the class that its pictures are to have, e.g. {"tabby": "cats"}.
+    merge: Mapping[str, str] | None = None
+    drop: Sequence[str] | None = None  # with from_run: classes whose pictures are left out
     # Largest share of wrong answers, e.g. 0.01; predictions may then be `unsure`. None: every familiar picture is
     # answered.
     max_error: float | None = None
@@ -143,14 +156,19 @@ class TrainOptions:
             )
         return replace(self, **keywords)
 
-    def made_recipe(self) -> Recipe:
+    def made_recipe(self, usual: str | Recipe = PROBE) -> Recipe:
         """Return the recipe with these options applied.
+
+        Args:
+            usual: what is trained where no recipe is named.
 
         Raises:
             WrongUsage: there is no such recipe, or a value cannot be used.
         """
         changes = {field.name: getattr(self, field.name) for field in fields(RecipeOptions)}
-        return make_recipe(self.recipe, RecipeOptions(**changes | {"class_weights": self.class_weights or None}))
+        return make_recipe(
+            self.recipe or usual, RecipeOptions(**changes | {"class_weights": self.class_weights or None})
+        )
 
 
 def _of_kind(name: str, value: Any, kinds: Sequence[Any]) -> Any:
@@ -180,7 +198,7 @@ def _of_kind(name: str, value: Any, kinds: Sequence[Any]) -> Any:
 class TrainKeywords(TypedDict, total=False):
     """The fields of `TrainOptions`, so that type checkers know the keywords of `train`."""
 
-    recipe: str | Recipe
+    recipe: str | Recipe | None
     backbone: str | os.PathLike[str] | None
     mean: str | Sequence[float] | None
     std: str | Sequence[float] | None
@@ -199,6 +217,10 @@ class TrainKeywords(TypedDict, total=False):
     allow_leaks: bool
     folds: int | None
     patch: str | os.PathLike[str] | None
+    from_run: str | os.PathLike[str] | None
+    add: str | os.PathLike[str] | None
+    merge: Mapping[str, str] | None
+    drop: Sequence[str] | None
     max_error: float | None
     max_error_per_class: float | None
     sets: float | None
@@ -220,7 +242,7 @@ class TrainKeywords(TypedDict, total=False):
 
 
 def train(
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
     options: TrainOptions = TrainOptions(),
     *,
     progress: Progress = SILENT,
@@ -229,7 +251,8 @@ def train(
     """Train a classifier on labelled pictures.
 
     Args:
-        data: a folder, an archive, a URL of one, a table with the columns path,label, or the name of a data set.
+        data: a folder, an archive, a URL of one, a table with the columns path,label, or the name of a data set. With
+            `from_run` None, or the folder in which the pictures of that run lie now.
         options: how it is trained.
         progress: hears how far it is.
         keywords: fields of `TrainOptions` that differ from `options`.
@@ -242,8 +265,59 @@ def train(
         >>> report.validation.accuracy > report.validation.baseline
         True
     """
-    options, name = options.changed(**keywords), path_text(data, IN_PROGRAM)
-    recipe = options.made_recipe()
+    options, log = options.changed(**keywords), Log(progress)
+    _check_growth(data, options)
+    if options.from_run is None:
+        growing, recipe, name = None, options.made_recipe(), path_text(data, IN_PROGRAM)
+        command = command_for(name, options)
+    else:
+        given_options, name = options, os.fspath(data) if data is not None else ""
+        options, recipe, growing = _growing(data, options, log)
+        command = command_for(name, replace(given_options, from_run=options.from_run))
+    _check_recipe(recipe, options)
+    pool = pool_for(options.engine, options.actors, options.ray_address, options.device, needed_by="--engine ray")
+    weights, selective = existing(options.weights), _selective(options)
+    if growing is None:
+        given = given_split(options.split, options.split_seed or 0, allow_leaks=options.allow_leaks)
+    else:
+        given = growing.given
+    patch = read_patch(as_path(options.patch)) if options.patch is not None else None
+    stopwatch, machine = Stopwatch(), this_machine()
+    log.say(f"Machine  {machine}")
+    log.say(f"Data     {name or f'the pictures of {options.from_run}'}")
+    log.say(f"Recipe   {recipe}, inference in {PRECISION_NAMES[best_precision(machine)]}")
+    if pool is not None:
+        log.say(f"Engine   {pool}")
+    with stopwatch.stage("fetching"):
+        recipe = fetch_backbone(recipe, options.backbone, progress=log)
+        if growing is None:
+            source = resolve(name, cache=cache_folder(), reading=options.reading, columns=options.columns, progress=log)
+            source = listed(source, log)
+        else:
+            source = growing.source
+    return train_on(
+        source,
+        options,
+        log,
+        stopwatch,
+        recipe=recipe,
+        data=name,
+        weights=weights,
+        given=given,
+        patch=patch,
+        pool=pool,
+        selective=selective,
+        growing=growing,
+        command=command,
+    )
+
+
+def _check_recipe(recipe: Recipe, options: TrainOptions) -> None:
+    """Refuse what the recipe cannot be trained with.
+
+    Raises:
+        WrongUsage: an engine, a device or folds do not fit the recipe, or this machine.
+    """
     if options.engine == "ray":
         check_recipe(recipe)
     if recipe.backbone == AUTO and options.engine == "ray":
@@ -261,33 +335,71 @@ def train(
             "Leave --device out, or type --recipe probe",
         )
     check_folds(options.folds, recipe)
-    pool = pool_for(options.engine, options.actors, options.ray_address, options.device, needed_by="--engine ray")
-    weights, selective = existing(options.weights), _selective(options)
-    given = given_split(options.split, options.split_seed or 0, allow_leaks=options.allow_leaks)
-    patch = read_patch(as_path(options.patch)) if options.patch is not None else None
-    log, stopwatch, machine = Log(progress), Stopwatch(), this_machine()
-    log.say(f"Machine  {machine}")
-    log.say(f"Data     {name}")
-    log.say(f"Recipe   {recipe}, inference in {PRECISION_NAMES[best_precision(machine)]}")
-    if pool is not None:
-        log.say(f"Engine   {pool}")
-    with stopwatch.stage("fetching"):
-        recipe = fetch_backbone(recipe, options.backbone, progress=log)
-        found = resolve(data, cache=cache_folder(), reading=options.reading, columns=options.columns, progress=log)
-        source = listed(found, log)
-    return train_on(
-        source,
-        options,
-        log,
-        stopwatch,
-        recipe=recipe,
-        data=name,
-        weights=weights,
-        given=given,
-        patch=patch,
-        pool=pool,
-        selective=selective,
+
+
+def _check_growth(data: object, options: TrainOptions) -> None:
+    """Refuse options of growth that do not fit each other.
+
+    Raises:
+        WrongUsage: one is given without the run that is to grow, or contradicts it.
+    """
+    if options.from_run is None:
+        idle = next((name for name in ("add", "merge", "drop") if getattr(options, name)), None)
+        if idle is not None:
+            raise WrongUsage(
+                f"--{idle} has no effect without --from.",
+                "It says what a finished run grows by.",
+                "Name the run, e.g. --from runs/latest",
+            )
+        if data is None:
+            raise WrongUsage(
+                "DATA is missing.",
+                "A classifier is trained on labelled pictures.",
+                "Type for example: pawsight train photos/, or with more pictures for a run:"
+                " pawsight train --from runs/latest --add photos/",
+            )
+    for name in ("split", "allow_leaks"):
+        if options.from_run is not None and getattr(options, name):
+            raise WrongUsage(
+                f"--{name.replace('_', '-')} has no effect beside --from.",
+                "The pictures of the run stay in its subsets.",
+                "Leave one of the two out.",
+            )
+
+
+def _growing(
+    data: str | os.PathLike[str] | None, options: TrainOptions, log: Log
+) -> tuple[TrainOptions, Recipe, GrowingRun]:
+    """Return options and recipe as the run that grows has them where none are given, and that run.
+
+    Raises:
+        As `growing_run`, and WrongUsage: an option does not fit the run's recipe.
+    """
+    from pawsight.training.features import recipe_of
+
+    growing = growing_run(
+        options.from_run or "",
+        options.add,
+        merged=options.merge or {},
+        dropped=[options.drop] if isinstance(options.drop, str) else options.drop or (),
+        place=data,
+        reading=options.reading,
+        columns=options.columns,
+        allow_missing=options.allow_missing,
+        progress=log,
     )
+    usual, own, name = TrainOptions(), recipe_of(growing.folder), from_here(growing.folder)
+    asked = options_of(growing)
+    asked = {option: value for option, value in asked.items() if getattr(options, option) == getattr(usual, option)}
+    if shown := ", ".join(f"{option} {value}" for option, value in asked.items() if value != getattr(usual, option)):
+        log.say(f"Note     as {name} was asked for: {shown}")
+    options = replace(options, **asked, from_run=os.fspath(growing.folder), split_seed=options.split_seed or None)
+    recipe = options.made_recipe(own)
+    before, after = own.to_dict(), recipe.to_dict()
+    changes = [f"{key} {value} instead of {before[key]}" for key, value in after.items() if value != before[key]]
+    if changes:
+        log.say(f"Note     other than {name}: {', '.join(changes)}")
+    return options, recipe, growing
 
 
 def _selective(options: TrainOptions) -> SelectiveOptions:
@@ -316,6 +428,8 @@ def train_on(
     patch: Patch | None = None,
     pool: Pool | None = None,
     selective: SelectiveOptions = SelectiveOptions(),
+    growing: GrowingRun | None = None,
+    command: str = "",
     measured: tuple[str, ...] = ("validation", "test"),
     latest: bool = True,
 ) -> TrainReport:
@@ -328,7 +442,8 @@ def train_on(
         stopwatch: times the stages.
         recipe: with the options applied.
         data: as the user named it.
-        weights, given, patch, pool, selective: what the options of the same or a similar name lead to.
+        weights, given, patch, pool, selective, growing: what the options of the same or a similar name lead to.
+        command: that makes the same run again; empty: `options` say it.
         measured: subsets to measure; without "test" the test set is not evaluated.
         latest: whether the link `latest` is set to the run.
     """
@@ -340,6 +455,8 @@ def train_on(
     env = RunEnvironment(
         folder, cache_folder(), this_machine(), log, stopwatch, weights, data=data, device=options.device
     )
+    if growing is not None:
+        env = replace(env, command=command)
     if options.max_megapixels is not None:
         env = replace(env, max_megapixels=options.max_megapixels)
     if options.allow_missing is not None:
@@ -370,7 +487,7 @@ def train_on(
             if patch is not None:
                 write_patch(outcome.folder / APPLIED_PATCH, patch.decisions)
             with stopwatch.stage("measuring"):
-                report = _report(outcome, env, patch, given, command=command_for(data, options))
+                report = _report(outcome, env, patch, given, growing, command=command or command_for(data, options))
             _write(report, outcome, log)
         if latest and (note := set_latest(outcome.folder)):
             log.say(f"Note     {note}")
@@ -379,19 +496,34 @@ def train_on(
 
 
 def _report(
-    outcome: TrainedRun, env: RunEnvironment, patch: Patch | None, given: SplitFile | None, *, command: str
+    outcome: TrainedRun,
+    env: RunEnvironment,
+    patch: Patch | None,
+    given: SplitFile | None,
+    growing: GrowingRun | None,
+    *,
+    command: str,
 ) -> TrainReport:
     fitted, trust, classes, split = outcome.model, outcome.trust, outcome.dataset.classes, outcome.split
     groups = {part: numbers_of([picture.group for picture in split.part(part)]) for part in fitted.probabilities}
+    commonest = _commonest(outcome) if outcome.labels else None
     measured = {
-        part: measure(outcome.labels[part], table, classes, groups=groups[part])
+        part: measure(outcome.labels[part], table, classes, commonest=commonest, groups=groups[part])
         for part, table in fitted.probabilities.items()
+        if part in outcome.labels
+    }
+    measured_labels = {
+        part: measure_labels(outcome.truths[part], table, trust.labels, classes, groups=groups[part])
+        for part, table in fitted.probabilities.items()
+        if part in outcome.truths
     }
     answered = {part: table for part, table in fitted.probabilities.items() if len(table)}
     answers, gained, recipe = fitted.probabilities.get("validation"), None, outcome.recipe
+    predicted = {part: answer_texts(trust, table, classes) for part, table in answered.items()}
     if patch is not None and answers is not None and len(answers):
-        predicted = [classes[index] for index in answers.argmax(axis=1)]
-        gained = gain_from_patch(patch, split.part("validation"), predicted, split=given)
+        gained = gain_from_patch(patch, split.part("validation"), predicted["validation"], split=given)
+    crossed = _cross_validation(outcome)
+    headline = measured.get("validation") or (crossed.metrics if crossed else None)
     seconds = [epoch.seconds for epoch in fitted.history]
     greys = outcome.dataset.grey_range
     record = RunRecord(
@@ -411,8 +543,8 @@ def _report(
         leaks=split.duplicates_across_parts,
         validation=measured.get("validation"),
         test=measured.get("test"),
-        cross_validation=_cross_validation(outcome),
-        baseline=outcome.dataset.baseline,
+        cross_validation=crossed,
+        baseline=headline.baseline if headline else None,
         left_out=tuple((file.name, file.reason) for file in outcome.dataset.left_out),
         adds=RECIPES[recipe.name].adds if recipe.name in RECIPES else "",
         parameters=fitted.parameters[0],
@@ -424,6 +556,7 @@ def _report(
         depth=fitted.depth or {},
         patch=outcome.patched,
         gain_from_patch=gained,
+        growth=growth_record(growing, split, predicted, env.progress) if growing is not None else None,
         temperature=trust.temperature,
         fitted_on=trust.fitted_on,
         calibrated_on=outcome.calibrated_on,
@@ -444,6 +577,8 @@ def _report(
         measured_costs={part: measure_costs(outcome.labels[part], table, trust) for part, table in answered.items()}
         if trust.costs
         else {},
+        label_rules=trust.labels,
+        several_labels={part: metrics for part, metrics in measured_labels.items() if metrics is not None},
         detector=trust.detector,
         decided={
             part: figures.to_json() for part, table in answered.items() if (figures := _decided(outcome, part, table))
@@ -474,18 +609,28 @@ def _decided(outcome: TrainedRun, part: str, table: Floats) -> Abstention | None
     decisions = [
         otherwise.decide(row, None) if known else UNFAMILIAR for row, known in zip(table, familiar, strict=True)
     ]
-    return measure_abstention(outcome.labels[part], table, decisions, outcome.trust)
+    return measure_abstention((outcome.labels or outcome.truths)[part], table, decisions, outcome.trust)
+
+
+def _commonest(outcome: TrainedRun) -> int:
+    """Return the class that the training subset has most pictures of, the first of several, as `majority` answers."""
+    return int(np.bincount(outcome.labels["train"], minlength=len(outcome.dataset.classes)).argmax())
 
 
 def _cross_validation(outcome: TrainedRun) -> CrossValidation | None:
     """Measure the answers out of fold where validation is small; None where there are none."""
     model, classes, table = outcome.model, outcome.dataset.classes, outcome.model.out_of_fold
-    if table is None or not is_small([assigned.label for assigned in outcome.split.part("validation")], classes):
+    if (
+        table is None
+        or outcome.truths
+        or not is_small([assigned.label for assigned in outcome.split.part("validation")], classes)
+    ):
         return None
     known = ~np.isnan(table).any(axis=1)
     named = numbers_of([assigned.group for assigned in outcome.split.part("train")])
     groups = None if named is None else named[known]
-    metrics = measure(outcome.labels["train"][known], table[known], classes, groups=groups)
+    labels = outcome.labels["train"][known]
+    metrics = measure(labels, table[known], classes, commonest=_commonest(outcome), groups=groups)
     unmeasured = int((~known).sum()) if model.is_whole else 0  # of others only a sample is answered
     if metrics is None:
         return None
@@ -501,7 +646,7 @@ def _calibrated(outcome: TrainedRun) -> dict[str, dict[str, tuple[float, float]]
 
     changes = {}
     for part, after in outcome.model.probabilities.items():
-        if len(true := outcome.labels[part]):
+        if part in outcome.labels and len(true := outcome.labels[part]):
             weights = class_weights(true, classes=after.shape[1]) if outcome.recipe.class_weights else None
             ends = [_calibration_figures(true, table, weights) for table in (outcome.uncalibrated[part], after)]
             changes[part] = {name: (ends[0][name], ends[1][name]) for name in ends[0]}
@@ -521,10 +666,11 @@ def _calibration_figures(
 def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
     """Write the tables and curves of the run; its metrics come last, since they say that it is finished."""
     run, classes, history = report.run, report.dataset.classes, outcome.model.history
+    answers = {part: answer_texts(outcome.trust, table, classes) for part, table in outcome.model.probabilities.items()}
     rows = [
-        (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *map(str, row))
+        (picture.name, picture.sha256, part, picture.label, answer, *map(str, row))
         for part, table in outcome.model.probabilities.items()
-        for picture, row in zip(report.split.part(part), table, strict=True)
+        for picture, answer, row in zip(report.split.part(part), answers[part], table, strict=True)
     ]
     crossed = outcome.model.out_of_fold
     if crossed is not None and report.record.cross_validation is not None and report.validation is None:
@@ -541,7 +687,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
         from pawsight.reports.charts import draw_history
 
         write_history(run / HISTORY, history)
-        baseline = report.validation.baseline if report.validation else report.dataset.baseline
+        baseline = report.record.baseline
         draw_history(history, run / "history.png", run / "history.svg", classes=len(classes), baseline=baseline)
     for line in summary(report):
         log.note(line)
@@ -551,7 +697,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
 
 def command_for(data: str, options: TrainOptions) -> str:
     """Return what makes the same run again: a command line, or a line of Python where no command line can say it."""
-    usual, recipe = TrainOptions(), options.recipe
+    usual, recipe = TrainOptions(), options.recipe or (PROBE if options.from_run is None else None)
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     changed = {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -561,8 +707,8 @@ def command_for(data: str, options: TrainOptions) -> str:
     if isinstance(recipe, Recipe) or isinstance(options.costs, Mapping):
         texts = {name: f"pawsight.{value!r}" if name == "reading" else repr(value) for name, value in changed.items()}
         own = f"pawsight.{recipe!r}" if isinstance(recipe, Recipe) else repr(recipe)
-        keywords = [f"recipe={own}", *(f"{name}={text}" for name, text in texts.items())]
-        return f"pawsight.train({data!r}, {', '.join(keywords)})"
+        keywords = [*([repr(data)] if data else []), *([f"recipe={own}"] if recipe else [])]
+        return f"pawsight.train({', '.join([*keywords, *(f'{name}={text}' for name, text in texts.items())])})"
     for name in (
         "max_error",
         "max_error_per_class",
@@ -573,16 +719,21 @@ def command_for(data: str, options: TrainOptions) -> str:
             changed[name] = f"{100 * values[name]:.10g}%"
     if options.columns:
         changed["columns"] = columns_text(options.columns)
-    words = [
-        word
-        for name, value in changed.items()
-        for word in (
-            value.words()
-            if isinstance(value, FolderReading)
-            else (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
-        )
-    ]
-    return shlex.join(["pawsight", "train", data, "--recipe", recipe, *words])
+    words = [word for name, value in changed.items() for word in _words(name, value)]
+    named = [*([data] if data else []), *(["--recipe", recipe] if recipe else [])]
+    return shlex.join(["pawsight", "train", *named, *words])
+
+
+def _words(name: str, value: Any) -> list[str]:
+    """Return what is typed for one option of `TrainOptions`."""
+    option = "--from" if name == "from_run" else f"--{name.replace('_', '-')}"
+    if isinstance(value, FolderReading):
+        return value.words()
+    if name == "merge":
+        return [word for pair in value.items() for word in (option, "=".join(pair))]
+    if name == "drop":
+        return [word for label in ([value] if isinstance(value, str) else value) for word in (option, label)]
+    return [option, *([] if value is True else [str(value)])]
 
 
 def check_folds(folds: int | None, recipe: Recipe) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import PawsightError
-from pawsight.core.runs import CATALOG, PREDICTIONS
+from pawsight.core.runs import CATALOG, PREDICTIONS, from_here
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding
 from pawsight.data.dataset import LOSS_WARNED, Dataset, losses
@@ -17,9 +17,12 @@ from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch
 from pawsight.data.split import Assigned, Split
 from pawsight.evaluation.comparison import Answer, Gain, compare
+from pawsight.evaluation.growth import paired
 from pawsight.evaluation.metrics import Metrics, sentence
+from pawsight.evaluation.several_labels import sentence as sentence_of_labels
 from pawsight.models.recipes import Recipe
 from pawsight.reports.every_class import by_class_sentence, costs_sentences, never_sentence, sets_sentences, source_of
+from pawsight.reports.growth import growth_lines
 from pawsight.reports.run_record import RunRecord
 from pawsight.reports.words import unmeasured_sentence
 
@@ -57,6 +60,7 @@ class TrainReport:
 
 
 # Lines that the log and the report have and a terminal does without.
+_SHOWN = 8  # labels in a line
 _FOR_EXPERTS = ("Calibration ", "Answered ", "Note ")
 
 
@@ -93,12 +97,15 @@ def summary(report: TrainReport) -> list[str]:
     counts = ", ".join(f"{name}: {count:,}" for name, count in list(record.counts.items())[:6])
     more = f" and {plural(len(record.classes) - 6, 'more class', 'more classes')}" if len(record.classes) > 6 else ""
     lines = [f"Test        {sentence(record.test)}"] if record.test is not None else []
+    if (labels := record.several_labels.get("test")) is not None:
+        lines.append(f"Test        {sentence_of_labels(labels)}")
     lines += accuracy_lines(record)
     lines += [
-        f"Pictures    {sum(record.counts.values()):,}; {counts}{more}",
+        f"Pictures    {sum(sizes.values()):,}; {counts}{more}",
         f"Split       {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test"
         f" ({record.how}); digest {record.digest[:12]}",
     ]
+    lines += growth_lines(record.growth) if record.growth is not None else []
     lines += _warnings(report)
     lines += [f"Patch       {patch.sentence()}"] if patch else []
     if patch is not None and patch.fits_nothing:
@@ -112,6 +119,8 @@ def summary(report: TrainReport) -> list[str]:
 
 def accuracy_lines(record: RunRecord) -> list[str]:
     """Return the accuracy on validation and, where that is small, by cross-validation, and which to believe."""
+    if (labels := record.several_labels.get("validation")) is not None:
+        return [f"Validation  {sentence_of_labels(labels)}"]
     crossed, validation = record.cross_validation, record.validation
     if crossed is None:
         lines = [f"Validation  {sentence(validation)}"]
@@ -146,12 +155,13 @@ def _warnings(report: TrainReport) -> list[str]:
             f" the first: {first}. pawsight inspect lists them all"
         )
     unmeasured = unmeasured_sentence(
-        report.dataset.classes, [picture.label for picture in report.split.part("validation")]
+        report.dataset.classes,
+        [label for picture in report.split.part("validation") for label in report.split.labels_of(picture)],
     )
     lines += [f"WARNING     {unmeasured}"] if unmeasured and report.record.cross_validation is None else []
     severe = sum(finding.severity == "high" for finding in report.findings)
     if severe:
-        command = typed("inspect", report.data)
+        command = typed("inspect", report.data) if report.data else typed("report", from_here(report.run))
         lines.append(f"WARNING     the audit has {plural(severe, 'finding')} of high severity; see: {command}")
     return lines
 
@@ -179,7 +189,7 @@ def _calibration_line(record: RunRecord) -> str:
 
 def trust_lines(record: RunRecord) -> list[str]:
     """Return how far the answers of a run can be trusted: calibration, risk guarantee, out-of-distribution detector."""
-    lines = [_calibration_line(record)]
+    lines = [] if record.label_rules else [_calibration_line(record)]
     guarantee = record.guarantee
     if guarantee is not None:
         low, high = guarantee.coverage_interval
@@ -197,11 +207,28 @@ def trust_lines(record: RunRecord) -> list[str]:
         lines.append(f"Guarantee   {by_class_sentence(record)}")
         never = never_sentence(record)
         lines += [f"WARNING     {never}"] if never else []
+    elif record.label_rules:
+        lines += _lines_of_labels(record)
     elif record.max_error is not None or record.max_error_per_class is not None:
         lines.append(f"WARNING     no guarantee: {record.no_guarantee}")
     lines += [f"Sets        {sentence}" for sentence in sets_sentences(record)]
     lines += [f"Costs       {sentence}" for sentence in costs_sentences(record)]
     return [*lines, *_lines_of_detector(record)]
+
+
+def _lines_of_labels(record: RunRecord) -> list[str]:
+    """Return the threshold of each label, and what is guaranteed of its answers."""
+    rules = dict(zip(record.classes, record.label_rules, strict=True))
+    shown = [f"{name} from {100 * rule.threshold:.0f} %" for name, rule in list(rules.items())[:_SHOWN]]
+    more = f" and {len(rules) - _SHOWN:,} more" if len(rules) > _SHOWN else ""
+    lines = [f"Labels      {', '.join(shown)}{more}"]
+    if record.max_error is not None:
+        lines.append(
+            f"Guarantee   for each label at most {100 * record.max_error:.4g} % wrong of the answers that a picture has"
+            " it, and of those that it has not; the others are unsure"
+        )
+        lines += [f"WARNING     {record.no_guarantee}"] if record.no_guarantee else []
+    return lines
 
 
 def _lines_of_detector(record: RunRecord) -> list[str]:
@@ -243,16 +270,7 @@ def gain_from_patch(
     before = _answers_before(patch.file.absolute().parent)
     if not before and split is not None:
         before = _answers_before(split.path.absolute().parent)
-    old: list[Answer] = []
-    new: list[Answer] = []
-    for picture, label in zip(validation, predicted, strict=True):
-        copies = before.get(picture.sha256, [])
-        if copies:
-            same_name = (place for place, copy in enumerate(copies) if copy.path == picture.name)
-            known = copies.pop(next(same_name, -1))
-            old.append(replace(known, label=picture.label))
-            new.append(replace(known, label=picture.label, predicted=label))
-    return compare(old, new)
+    return compare(*paired(before, list(zip(validation, predicted, strict=True))))
 
 
 def _answers_before(run: Path) -> dict[str, list[Answer]]:

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import shlex
 import sys
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -245,8 +246,11 @@ def _why_unfinished(folder: Path) -> str:
 def _how_to_resume(folder: Path) -> str:
     """Return the command that continues an unfinished run, as far as the run says it."""
     recipe: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         recipe = tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        began = json.loads((folder / SOURCE).read_text(encoding="utf-8")).get("command")
+        if began:
+            return f"Continue it: {began} --resume --out {shlex.quote(str(folder.parent))}"
     options = ["--recipe", recipe["name"]] if "name" in recipe else []
     line = typed("train", root_of(folder) or "DATA", *options, "--resume", "--out", folder.parent)
     return f"Continue it, with the options that it was started with: {line}"
@@ -289,6 +293,13 @@ def source_json(run: Path, root: Path, identity: str, *, reading: Mapping[str, A
 def from_here(path: Path) -> Path:
     """Return a path as it is shown: relative to the current folder where it lies below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def from_folder(path: Path, folder: Path) -> str:
+    """Return a path as a command that is typed in `folder` names it; absolute where another drive lies between."""
+    with suppress(ValueError):  # on Windows, another drive
+        return os.path.relpath(path.absolute(), folder.resolve())
+    return str(path.absolute())
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

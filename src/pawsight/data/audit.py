@@ -45,6 +45,7 @@ PROBLEMS = {
     "lopsided": "medium",
     "uneven-parts": "medium",
     "outside-parts": "low",
+    "labels-differ": "low",
     "near-duplicate": "low",
     "wrong-extension": "low",
     "tiny": "low",
@@ -213,7 +214,7 @@ def duplicate_findings(split: Split) -> Iterator[Finding]:
         others = _first_of_each(picture for picture in ranked if picture.sha256 != centre)
         for picture in ranked:
             near = others if picture.sha256 == centre else equal[centre]
-            if problem := _worst_problem(picture, equal[picture.sha256], near, rank):
+            if problem := _worst_problem(picture, equal[picture.sha256], near, rank, split.several_labels):
                 yield Finding.of(picture.name, *problem)
 
 
@@ -225,16 +226,22 @@ def group_findings(split: Split) -> Iterator[Finding]:
 
 
 def _worst_problem(
-    picture: Assigned, same: Iterable[Assigned], near: Iterable[Assigned], rank: Mapping[str, int]
+    picture: Assigned, same: Iterable[Assigned], near: Iterable[Assigned], rank: Mapping[str, int], several_labels: bool
 ) -> tuple[str, str] | None:
-    """Return the most severe problem that a picture has with its duplicates, and the name of the other picture."""
+    """Return the most severe problem that a picture has with its duplicates, and the name of the other picture.
+
+    Of several labels one may have been forgotten at one of two pictures; of one class each, one must be wrong.
+    """
     earlier_same = [other for other in same if rank[other.name] < rank[picture.name]]
     earlier_near = [other for other in near if rank[other.name] < rank[picture.name]]
+    unlike_same = [other for other in same if other.label != picture.label]
+    unlike_near = [other for other in near if other.label != picture.label]
     problems = (
-        ("two-labels", [other for other in same if other.label != picture.label]),
-        ("near-two-labels", [other for other in near if other.label != picture.label]),
+        ("two-labels", [] if several_labels else unlike_same),
+        ("near-two-labels", [] if several_labels else unlike_near),
         ("across-parts", [other for other in earlier_same if other.part != picture.part]),
         ("near-across-parts", [other for other in earlier_near if other.part != picture.part]),
+        ("labels-differ", unlike_same + unlike_near if several_labels else []),
         ("duplicate", earlier_same),
         ("near-duplicate", earlier_near),
     )
@@ -255,8 +262,10 @@ def part_findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
     counts = np.zeros((len(dataset.classes), len(PARTS)), dtype=np.int64)
     rows = {label: row for row, label in enumerate(dataset.classes)}
     for picture in split.assigned:
-        counts[rows[picture.label], PARTS.index(picture.part)] += 1
-    wanted = counts.sum(axis=1, keepdims=True) * (counts.sum(axis=0) / max(1, counts.sum()))
+        for label in split.labels_of(picture):
+            counts[rows[label], PARTS.index(picture.part)] += 1
+    sizes = np.array([split.sizes[part] for part in PARTS])
+    wanted = counts.sum(axis=1, keepdims=True) * (sizes / max(1, len(split.assigned)))
     for row, column in zip(*np.nonzero(missed(counts, wanted)), strict=True):
         count, problem = int(counts[row, column]), "uneven-parts" if counts[row, column] else "class-missing"
         text = f"{count:,} of {int(counts[row].sum()):,} in {PARTS[column]}, {wanted[row, column]:.0f} expected"
@@ -270,6 +279,8 @@ def class_findings(dataset: Dataset) -> Iterator[Finding]:
     for label, count in dataset.counts.items():
         if most > IMBALANCED * count:
             yield Finding.of(folders[label], "lopsided", round(most / count, 1))
+    if dataset.several_labels:  # the tests below are of pictures that are of one class each
+        return
     facts = [picture.facts for picture in dataset.pictures]
     features = {
         "size": _sizes(facts),
@@ -292,6 +303,8 @@ def class_findings(dataset: Dataset) -> Iterator[Finding]:
 
 def class_folders(dataset: Dataset) -> dict[str, str]:
     """Return the folder of each class, the bare name where its pictures lie in several."""
+    if dataset.several_labels:
+        return {label: label for label in dataset.classes}
     folders = defaultdict(set)
     for picture in dataset.pictures:
         folders[picture.label].add(str(PurePosixPath(picture.name).parent))

@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -29,6 +29,7 @@ from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, kn
 from pawsight.data.folder_notes import MASK_FOLDERS, table_command
 from pawsight.data.folders import leaving_out
 from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.label_sets import labels_in
 from pawsight.data.parts import part_named, says_nothing, says_unlabelled
 from pawsight.data.reading import BY_NAME, MISSING, NO_PARTS, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture
 from pawsight.images.decode import (
@@ -58,11 +59,16 @@ class Picture:
 
     path: Path
     name: str  # path below the root of the data, with forward slashes
-    label: str
+    label: str  # as in `Candidate`
     part: str | None  # "train", "validation" or "test" where the folders say so
     sha256: str
     facts: Facts
     group: str = ""  # as in `Candidate`
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of a picture in a data set of several labels, sorted; none where it has none of them."""
+        return labels_in(self.label)
 
 
 @dataclass(frozen=True, repr=False)  # without slots, for the cached properties
@@ -76,6 +82,7 @@ class Dataset:
     notes: tuple[str, ...] = ()  # how the folders were read, where it could have been otherwise
     warnings: tuple[str, ...] = ()  # what that loses, or what may be wrong with it
     reading: FolderReading = field(default_factory=FolderReading)  # options that they were read with
+    several_labels: bool = False  # a picture may have several labels, or none of them
 
     def __repr__(self) -> str:
         counted = f"{plural(len(self.pictures), 'picture')} of {plural(len(self.counts), 'class', 'classes')}"
@@ -83,24 +90,29 @@ class Dataset:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Number of pictures in each class, by sorted class name; numbers sort as numbers."""
-        counted = Counter(picture.label for picture in self.pictures)
+        """Number of pictures in each class, or with each label, by sorted name; numbers sort as numbers."""
+        counted = Counter(self.labels_of(self.pictures))
         return {label: counted[label] for label in sorted(counted, key=natural)}
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names, sorted."""
+        """Names of the classes, or of the labels, sorted."""
         return tuple(self.counts)
+
+    def labels_of(self, pictures: Iterable[Picture]) -> Iterator[str]:
+        """Yield the label of each picture, or each of its labels."""
+        for picture in pictures:
+            yield from picture.labels if self.several_labels else (picture.label,)
 
     @property
     def trainable(self) -> set[str]:
         """Classes with a picture that may be used for training."""
-        return {picture.label for picture in self.pictures if picture.part in (None, "train")}
+        return set(self.labels_of(picture for picture in self.pictures if picture.part in (None, "train")))
 
     @property
     def baseline(self) -> float:
-        """Share of the largest class: the accuracy of always answering it."""
-        return max(self.counts.values()) / len(self.pictures)
+        """Share of the largest class, or of the commonest labels together: the accuracy of always answering them."""
+        return max(Counter(picture.label for picture in self.pictures).values()) / len(self.pictures)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -207,6 +219,7 @@ def read_dataset(
         notes=found.notes,
         warnings=found.warnings,
         reading=found.reading,
+        several_labels=found.several_labels,
     )
     check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
     check_losses(dataset.left_out, [picture.name for picture in pictures], allow_missing, progress, data=data)
@@ -377,8 +390,12 @@ def facts_by_name(
     return facts
 
 
-def check_found(found: Found) -> None:
+def check_found(found: Found, *, is_addition: bool = False) -> None:
     """Refuse what file and folder names alone show to be wrong.
+
+    Args:
+        found: files with their labels.
+        is_addition: they are added to others, so that one class is enough and none needs a training picture.
 
     Raises:
         NoPictures: there is no file that could be a picture.
@@ -390,13 +407,27 @@ def check_found(found: Found) -> None:
     if found.loose and not found.folders:
         raise _flat(found)
     _check_lookalikes(found)
-    if len(found.folders) == 1:
+    if found.several_labels and len(found.folders) < 2 and not is_addition:
+        names = ", ".join(map(repr, found.folders)) or "none"
+        raise BadDataset(
+            f"{_place(found)} has fewer than two labels: {names}.",
+            "With several labels a picture has any of two or more, or none of them.",
+            "For one label, give two classes, e.g. with and without it, and leave --several-labels out.",
+        )
+    if len(found.folders) == 1 and not is_addition:
         raise _one_class(found, found.folders[0])
     if not (found.is_table or found.reading.class_from or found.reading.class_depth > 1):
         _check_are_classes(found)
         _check_no_masks(found)
-    check_filled(found.root, found.folders, Counter(file.label for file in found.candidates), found.left_out)
-    _check_trainable(found, {candidate.label for candidate in found.candidates if candidate.part in (None, "train")})
+    check_filled(found.root, found.folders, Counter(_labels_of(found, found.candidates)), found.left_out)
+    if not is_addition:
+        learnt = (candidate for candidate in found.candidates if candidate.part in (None, "train"))
+        _check_trainable(found, set(_labels_of(found, learnt)))
+
+
+def _labels_of(found: Found, candidates: Iterable[Candidate]) -> Iterator[str]:
+    for candidate in candidates:
+        yield from labels_in(candidate.label) if found.several_labels else (candidate.label,)
 
 
 def check_classes(

@@ -39,7 +39,9 @@ _LEAST_COSINE = 0.7  # of thumbnails: cropping by 5 % leaves 0.8 and more of any
 _AT_ONCE = 512  # rows of cosines
 
 
-def alike_groups(pictures: Sequence[Picture], pairs: Ints, *, apart: Collection[str] = ()) -> Ints:
+def alike_groups(
+    pictures: Sequence[Picture], pairs: Ints, *, apart: Collection[str] = (), several_labels: bool = False
+) -> Ints:
     """Return a group number (N,) for each picture: duplicates and pictures with near hashes, in chains, share one.
 
     A chain that holds more than a fifth of a class, and more than 8 of its pictures, is no series but a class that
@@ -50,6 +52,7 @@ def alike_groups(pictures: Sequence[Picture], pairs: Ints, *, apart: Collection[
         pictures: N of them.
         pairs: of `duplicate_pairs`, (P, 2).
         apart: labels of classes in which near hashes do not count.
+        several_labels: a picture counts in the class of each of its labels.
     """
     duplicates = np.concatenate([_equal_bytes(pictures), _same_group(pictures), pairs])
     # Pictures of one colour have no near hashes: the signs of their frequencies are rounding errors, so that black
@@ -61,9 +64,11 @@ def alike_groups(pictures: Sequence[Picture], pairs: Ints, *, apart: Collection[
     equal_hashes = np.stack([varied[firsts[which]], varied], axis=1)
     near_hashes = varied[firsts[near_pairs(distinct)]]
     wide = groups_of(len(pictures), np.concatenate([near_hashes, equal_hashes, duplicates]))
-    names, labels = np.unique([picture.label for picture in pictures], return_inverse=True)
+    own_labels = [picture.labels if several_labels else (picture.label,) for picture in pictures]
+    rows = np.repeat(np.arange(len(pictures)), [len(own) for own in own_labels])
+    names, labels = np.unique([label for own in own_labels for label in own], return_inverse=True)
     of_class = np.bincount(labels, minlength=1)
-    cells, counts = np.unique(np.stack([wide, labels]), axis=1, return_counts=True)
+    cells, counts = np.unique(np.stack([wide[rows], labels]), axis=1, return_counts=True)
     broken = (counts > np.maximum(NEIGHBOURS, of_class[cells[1]] / 5)) | np.isin(names, list(apart))[cells[1]]
     return np.where(np.isin(wide, cells[0][broken]), groups_of(len(pictures), duplicates), wide)
 

@@ -15,7 +15,7 @@ class Candidate:
 
     path: Path
     name: str  # below the root, with forward slashes
-    label: str
+    label: str  # several labels as `label_sets.joined` makes them one text
     part: str | None
     group: str = ""  # pictures of one group stay in one part; empty: of none
 
@@ -42,6 +42,7 @@ class Found:
     reading: FolderReading = field(default_factory=FolderReading)
     data: str = ""  # as the user named it, for what is to be typed; empty: the root
     is_table: bool = False  # the labels are those of a table, not names of folders
+    several_labels: bool = False  # a picture may have several labels, or none of them
 
 
 class Entry(NamedTuple):

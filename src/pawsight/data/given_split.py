@@ -1,7 +1,7 @@
 """A split that the user gives (`--split splits.csv`): read, checked against the pictures, applied; ours is in split.py.
 
-Nothing is guessed: every picture needs a line, every class a training picture, validation a picture, and duplicates
-must lie in the same part unless leaks are allowed.
+Every class needs a training picture, validation a picture, and duplicates must lie in the same part unless leaks are
+allowed. Pictures without a line are dealt in the shares of the others, beside what looks like them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.found import Found
 from pawsight.data.groups import is_found
 from pawsight.data.parts import part_named
-from pawsight.data.split import Assigned, Split, make_split, split_into, spread
+from pawsight.data.split import Assigned, Split, make_split, split_around, split_into, spread
 from pawsight.data.tables import MAX_LINE_CHARS, Problems, Table, TableError, first_lines, open_table, readable
 
 _EXAMPLE = "The file should look like this:\npath,part\ncats/1.jpg,train\ndogs/7.jpg,validation"
@@ -46,6 +46,7 @@ class SplitFile:
     path: Path
     rows: tuple[SplitRow, ...]
     allow_leaks: bool = False  # duplicates in different parts are reported instead of refused
+    run: str = ""  # that grows by pictures without a line; what its split lacks was accepted there
 
 
 def read_split_file(path: Path, *, allow_leaks: bool = False) -> SplitFile:
@@ -127,31 +128,52 @@ def cut(dataset: Dataset, *, seed: int, given: SplitFile | None = None, progress
     Raises:
         BadDataset: the file does not fit the pictures, or pictures leak from part to part; with the lines to change.
     """
-    return make_split(dataset, seed=seed) if given is None else split_as_given(dataset, given, progress=progress)
+    if given is None:
+        return make_split(dataset, seed=seed)
+    return split_as_given(dataset, given, seed=seed, progress=progress)
 
 
 def found_for(found: Found, given: SplitFile | None) -> Found:
-    """Return what was found without the parts that folders say, where a file says others."""
+    """Return what was found without the parts that folders say, where a file says others.
+
+    Where the file has lines for some of the paths, the others keep the part of their folder: they were added since.
+    """
     if given is None:
         return found
-    return replace(found, candidates=tuple(replace(candidate, part=None) for candidate in found.candidates))
+    paths = {path_key(row.path) for row in given.rows}
+    listed = [path_key(candidate.name) in paths for candidate in found.candidates]
+    kept = [
+        candidate if not is_listed and any(listed) else replace(candidate, part=None)
+        for candidate, is_listed in zip(found.candidates, listed, strict=True)
+    ]
+    return replace(found, candidates=tuple(kept))
 
 
-def split_as_given(dataset: Dataset, given: SplitFile, *, progress: Progress = SILENT) -> Split:
+def split_as_given(dataset: Dataset, given: SplitFile, *, seed: int = 0, progress: Progress = SILENT) -> Split:
     """Give each picture the part of its line: matched by sha256 where the line has one, else by path below the root.
 
+    Pictures without a line are dealt by `split_around`, and `progress` is told how many.
+
     Raises:
-        BadDataset: a picture has no line or two that disagree, a class has nothing to learn from, validation is
-            empty, or pictures that are or may be the same, or are of one group that the user named, lie in different
-            parts and that is not allowed.
+        BadDataset: no picture has a line or one has two that disagree, a class has nothing to learn from, validation
+            is empty, or pictures that are or may be the same, or are of one group that the user named, lie in
+            different parts and that is not allowed.
     """
     lines = _lines_of(dataset.pictures, given)
-    _check_complete(dataset, given, lines)
-    parts = [lines[picture.name].part for picture in dataset.pictures]
+    if not lines:
+        raise _fits_nothing(dataset, given)
     if not dataset.reading.group_by:  # else the user says groups anew
-        pictures = [replace(picture, group=lines[picture.name].group or picture.group) for picture in dataset.pictures]
+        groups = {name: row.group for name, row in lines.items()}
+        pictures = [replace(file, group=groups.get(file.name) or file.group) for file in dataset.pictures]
         dataset = replace(dataset, pictures=tuple(pictures))
-    split = split_into(dataset, parts, how=f"as {given.path.name} says")
+    parts = [lines[picture.name].part if picture.name in lines else None for picture in dataset.pictures]
+    how = f"as {given.run or given.path.name} {'has it' if given.run else 'says'}"
+    if dealt := parts.count(None):
+        how += f"; {plural(dealt, 'other picture was', 'other pictures were')} dealt in the same shares"
+        split = split_around(dataset, parts, seed=seed, how=how)
+        _note_dealt(split, given, lines, progress)
+    else:
+        split = split_into(dataset, [lines[picture.name].part for picture in dataset.pictures], how=how)
     _check_filled(split, given)
     if not given.allow_leaks:
         _check_leaks(split, given, lines)
@@ -196,35 +218,40 @@ def _lines_of(pictures: Sequence[Picture], given: SplitFile) -> dict[str, SplitR
     return lines
 
 
-def _check_complete(dataset: Dataset, given: SplitFile, lines: Mapping[str, SplitRow]) -> None:
-    missing = [picture.name for picture in dataset.pictures if picture.name not in lines]
-    if not missing:
-        return
+def _fits_nothing(dataset: Dataset, given: SplitFile) -> BadDataset:
     known = {path_key(row.path): row.line for row in given.rows}
     why = [
         f"{name}: line {known[path_key(name)]} has its path, but the sha256 of other content."
         if path_key(name) in known
         else f"{name}: no line."
-        for name in missing
+        for name in (picture.name for picture in dataset.pictures)
     ]
-    example = missing[0] if missing[0].isprintable() else repr(missing[0])
-    raise BadDataset(
-        f"{given.path} has no part for {len(missing):,} of {_pictures(len(dataset.pictures))} in {dataset.root}.",
+    example = dataset.pictures[0].name
+    return BadDataset(
+        f"{given.path} has no part for any of {_pictures(len(dataset.pictures))} in {dataset.root}.",
         first_lines(why, shown=_SHOWN),
-        f"Add a line for each, e.g. {example},train; or move the pictures out of the data.",
+        f"Add lines for them, e.g. {example if example.isprintable() else repr(example)},train; or leave --split out.",
     )
 
 
+def _note_dealt(split: Split, given: SplitFile, lines: Mapping[str, SplitRow], progress: Progress) -> None:
+    """Say how many pictures without a line went where; a warning where they are more than the others."""
+    dealt = [picture for picture in split.assigned if picture.name not in lines]
+    told = f"{plural(len(dealt), 'picture has', 'pictures have')} no line in {given.path.name}"
+    if given.run:
+        told = f"{plural(len(dealt), 'picture is', 'pictures are')} new"
+    level = "Note    " if len(dealt) <= len(lines) else "WARNING "
+    progress.say(f"{level} {told}, dealt in the shares of the others: {spread(dealt)}; the first is {dealt[0].name!r}")
+
+
 def _check_filled(split: Split, given: SplitFile) -> None:
-    if not split.part("validation"):
+    if not split.part("validation") and not given.run:
         raise BadDataset(
             f"{given.path} puts no picture into validation.",
             f"Its parts hold {', '.join(f'{count:,} {name}' for name, count in split.sizes.items())}.",
             "Put some pictures of each class there: without them nothing could be measured before the test.",
         )
-    untaught = sorted(
-        {picture.label for picture in split.assigned} - {picture.label for picture in split.part("train")}
-    )
+    untaught = sorted((split.labels_in("validation") | split.labels_in("test")) - split.labels_in("train"))
     if untaught:
         raise BadDataset(
             f"{given.path} puts no picture of {', '.join(map(repr, untaught[:5]))} into train.",
@@ -234,7 +261,8 @@ def _check_filled(split: Split, given: SplitFile) -> None:
 
 
 def _check_leaks(split: Split, given: SplitFile, lines: Mapping[str, SplitRow]) -> None:
-    leaks = [group for group in split.duplicates if len({picture.part for picture in group}) > 1]
+    groups = [[picture for picture in group if picture.name in lines] for group in split.duplicates]
+    leaks = [group for group in groups if len({picture.part for picture in group}) > 1]
     if leaks:
         count = "once" if len(leaks) == 1 else f"{len(leaks):,} times"
         raise BadDataset(

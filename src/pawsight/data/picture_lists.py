@@ -22,6 +22,7 @@ from pawsight.core.text import plural
 from pawsight.data.download import WEB, download_all, scheme_of
 from pawsight.data.folders import clean_label, name_below
 from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.label_sets import SEPARATOR, joined, labels_in
 from pawsight.data.named_groups import with_named_groups
 from pawsight.data.parts import PARTS, part_named
 from pawsight.data.reading import MISSING, PICTURE_ENDINGS, FolderReading, is_hidden
@@ -49,18 +50,24 @@ _EXAMPLE = (
 
 
 def read_list(
-    path: Path, *, columns: Mapping[str, str] | None = None, group_by: str = "", max_lines: int = MAX_LINES
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    reading: FolderReading | None = None,
+    max_lines: int = MAX_LINES,
 ) -> Found:
     """Read a list of pictures: a table with the columns path and label and, optionally, part and group.
 
     Paths are relative to the table's folder, which is the root of what is found; `locate` looks for the files. Other
     columns are ignored, and so are blank lines and lines that repeat an earlier one. Instead of a label there may be
-    a column for each class with 1 in that of the picture and 0 in the others. Labels are text, whatever they say.
+    a column for each class with 1 in that of the picture and 0 in the others. Labels are text, whatever they say. Where
+    `reading` says that a picture may have several labels, these are those of all its columns with 1, of all its lines
+    and, with a separator, of all pieces of its cell; a picture may have none.
 
     Args:
         path: of the table.
         columns: as for `Table`; None goes by their names.
-        group_by: as for `FolderReading`; the name of a column is that before it is a pattern for the path.
+        reading: groups and several labels; the name of a column is that before it is a pattern for the path.
         max_lines: in the file.
 
     Raises:
@@ -68,6 +75,7 @@ def read_list(
         NoPictures: it has a header and nothing else.
         StorageError: it cannot be read.
     """
+    reading = reading or FolderReading()
     problems, fix = Problems(), _EXAMPLE
     reader: _ListReader | None = None
     with open_table(path) as file:
@@ -75,7 +83,7 @@ def read_list(
             table = Table(file, name=path.name, columns=columns, max_lines=max_lines, max_line_chars=MAX_LINE_CHARS)
             rows = iter(table)
             first = next(rows, None)
-            reader = _ListReader(path.parent, table, first[1] if first else [], problems, group_by=group_by)
+            reader = _ListReader(path.parent, table, first[1] if first else [], problems, reading)
             fix = reader.check_columns() or fix
             if not problems:
                 for line, row in chain([first] if first else [], rows):
@@ -89,16 +97,19 @@ def read_list(
     if not reader.seen:
         raise NoPictures(f"{path} lists no pictures.", "It has a header and nothing below.", _EXAMPLE)
     candidates = sorted((candidate for _, candidate in reader.seen.values()), key=lambda candidate: candidate.name)
-    labels = sorted({candidate.label for candidate in candidates})
+    labels = {candidate.label for candidate in candidates}
+    if reading.several_labels:
+        labels = {label for text in labels for label in labels_in(text)}
     found = Found(
         path.parent,
         tuple(candidates),
         (),
         (),
-        tuple(labels),
+        tuple(sorted(labels)),
         reader.notes(path.name),
-        reading=FolderReading(group_by=group_by),
+        reading=reading,
         is_table=True,
+        several_labels=reading.several_labels,
     )
     return found if reader.has_group_column else with_named_groups(found)
 
@@ -118,24 +129,27 @@ def _several_labels(labels: Iterable[str]) -> str:
     return several[0] if several else ""
 
 
-def _pieces(label: str) -> list[str]:
-    listed = label.strip("[]{}() ") if label.startswith(("[", "{", "(")) else label
-    return [piece for piece in (piece.strip(" '\"") for piece in _BETWEEN_LABELS.split(listed)) if piece]
+def _pieces(cell: str, between: re.Pattern[str] = _BETWEEN_LABELS) -> list[str]:
+    is_list = cell[:1] + cell[-1:] in ("[]", "{}", "()")
+    pieces = between.split(cell[1:-1] if is_list else cell)
+    return [label for piece in pieces if (label := piece.strip(" '\"" if is_list else None))]
 
 
 class _ListReader:
     """Makes candidates of the rows of one table, and remembers each file's first row."""
 
     def __init__(
-        self, folder: Path, table: Table, first: Sequence[str], problems: Problems, *, group_by: str = ""
+        self, folder: Path, table: Table, first: Sequence[str], problems: Problems, reading: FolderReading
     ) -> None:
         self._folder, self._table, self._problems = folder, table, problems
+        self._has_several = reading.several_labels
+        self._between = re.compile(re.escape(reading.label_separator)) if reading.label_separator else None
         self._places: dict[str, int] = {role: table.columns.index(role) for role in _ROLES if role in table.columns}
         header = [readable(name, 1).strip() for name in table.header]
-        self.has_group_column = group_by in header
+        self.has_group_column = reading.group_by in header
         self._is_patch = {"sha256", "action"} <= set(header)  # written by Pawsight, which marks formulas
         if self.has_group_column:
-            self._places["group"] = header.index(group_by)
+            self._places["group"] = header.index(reading.group_by)
         others = {
             column: readable(name, 1).strip()
             for column, name in enumerate(table.header)
@@ -146,6 +160,7 @@ class _ListReader:
         self._classes = others if is_one_hot and values <= set(_ONE_HOT) else {}
         self._guessed = ""  # a label that is not UTF-8
         self._several = ""  # a label that looks like several
+        self._option = ""  # that reads several labels, where there seem to be some
         self._is_cell_wrong = False  # of a path or a label: leaving out the column of parts does not help
         self.seen: dict[str, tuple[int, Candidate]] = {}  # by absolute path
 
@@ -183,16 +198,24 @@ class _ListReader:
         if without and len(without) < len(self.seen):
             fault = f"the part is empty, as in {len(without):,} lines, while other lines have one"
             self._problems.add(without[0], fault)
-        self._several = several = _several_labels(file.label for _, file in self.seen.values())
+        texts = [file.label for _, file in self.seen.values()]
+        names = [label for text in texts for label in labels_in(text)] if self._has_several else texts
+        self._several = several = "" if self._between else _several_labels(names)
         if several and not are_columns_typed:
-            line = next(line for line, candidate in self.seen.values() if candidate.label == several)
-            fault = f"the label {several!r} is several labels, as others are; a picture has one label"
-            self._problems.add(line, fault)
-        if not self._problems or self._is_cell_wrong or "label" not in self._places:
-            return ""  # or no option helps
+            line = next(line for line, candidate in self.seen.values() if several in candidate.label)
+            self._problems.add(line, f"the label {several!r} is several labels, as others are; one label is read")
+            separator = next((character for character in several if _BETWEEN_LABELS.match(character)), ";")
+            self._option = f"--label-separator {shlex.quote(separator)}"
+        if not self._problems:
+            return ""
+        fix = f"If pictures have several labels, add {self._option}\n" if self._option else ""
+        if self._is_cell_wrong or "label" not in self._places:  # or reading other columns does not help
+            return fix and f"{fix}Else mend these lines."
         header = self._table.header
         typed = ",".join(f"{role}={header[self._places[role]].strip()}" for role in ("path", "label"))
-        return f"Mend these lines; or, to read path and label alone and as they are: --columns {shlex.quote(typed)}"
+        return (
+            f"{fix}Mend these lines; or, to read path and label alone and as they are: --columns {shlex.quote(typed)}"
+        )
 
     def add(self, line: int, row: Sequence[str]) -> None:
         """Take one row, or note what is wrong with it."""
@@ -205,14 +228,14 @@ class _ListReader:
         cells = {role: readable(row[column], line).strip() for role, column in self._places.items() if role != "path"}
         if self._is_patch and "label" in cells:
             cells["label"] = plain_cell(cells["label"])
-        label, fault = (cells.get("label", ""), "") if not self._classes else self._one_hot_label(path, row)
+        labels, fault = self._labels(path, row, cells.get("label", ""))
         cell = cells.get("part", "")
         part = part_named(cell)
         checks = [
             (not path.strip(), "the path is empty"),
             ("\0" in path, "the path has a NUL character in it"),
             (bool(fault), fault),
-            (not label and not fault, f"the label of {path!r} is empty"),
+            (not (labels or fault or self._has_several), f"the label of {path!r} is empty"),
             (bool(cell) and not part, f"the part of {path!r} is {cell!r}, not one of {', '.join(PARTS)}"),
         ]
         faults = [fault for is_wrong, fault in checks if is_wrong]
@@ -220,20 +243,24 @@ class _ListReader:
             self._problems.add(line, fault)
         self._is_cell_wrong = self._is_cell_wrong or any(is_wrong for is_wrong, _ in checks[:-1])
         if not faults:
-            is_guessed = "label" in cells and label != row[self._places["label"]].strip()
-            self._guessed = self._guessed or (label if is_guessed else "")
-            self._keep(line, path, clean_label(label), part, cells.get("group", ""))
+            is_guessed = "label" in cells and cells["label"] != row[self._places["label"]].strip()
+            self._guessed = self._guessed or (cells["label"] if is_guessed else "")
+            self._keep(line, path, joined(labels) if self._has_several else labels[0], part, cells.get("group", ""))
 
-    def _one_hot_label(self, path: str, row: Sequence[str]) -> tuple[str, str]:
-        """Return the class whose column has the 1, and else what is wrong."""
+    def _labels(self, path: str, row: Sequence[str], cell: str) -> tuple[list[str], str]:
+        """Return the labels of a row, and what is wrong with them."""
         values = {name: _ONE_HOT.get(row[column].strip().lower()) for column, name in self._classes.items()}
-        labels = [name for name, value in values.items() if value]
         if None in values.values():
-            return "", f"the columns of the classes of {path!r} hold other numbers than 0 and 1"
-        if len(labels) != 1:
+            return [], f"the columns of the classes of {path!r} hold other numbers than 0 and 1"
+        pieces = _pieces(cell, self._between) if self._between else [cell] if cell else []
+        labels = [clean_label(label) for label in (*pieces, *(name for name, value in values.items() if value))]
+        if self._classes and len(labels) != 1 and not self._has_several:
+            self._option = "--several-labels"
             named = ", ".join(map(repr, labels)) or "none"
-            return "", f"{path!r} has {len(labels)} classes, {named}; a picture has one label"
-        return labels[0], ""
+            return [], f"{path!r} has {len(labels)} classes, {named}; one label is read"
+        if self._has_several and (wrong := [label for label in labels if SEPARATOR in label]):
+            return [], f"the label {wrong[0]!r} of {path!r} has {SEPARATOR!r} in it, which stands between labels"
+        return labels, ""
 
     def _keep(self, line: int, path: str, label: str, part: str | None, group: str) -> None:
         is_address = scheme_of(path.strip()) in WEB
@@ -242,11 +269,15 @@ class _ListReader:
         candidate = Candidate(file, name, label, part, group)
         first_line, first = self.seen.setdefault(os.path.abspath(file), (line, candidate))
         shown = repr(str(file))
-        if first.label != label:
+        if first.label != label and not self._has_several:
+            self._option = "--several-labels"
             self._problems.add(line, f"{shown} is labelled {label!r} here and {first.label!r} in line {first_line}")
             self._is_cell_wrong = True
         elif first.part != part:
             self._problems.add(line, f"{shown} is in part {part} here and in part {first.part} in line {first_line}")
+        elif first.label != label:
+            several = joined((*labels_in(first.label), *labels_in(label)))
+            self.seen[os.path.abspath(file)] = (first_line, replace(first, label=several))
 
     def notes(self, name: str) -> tuple[str, ...]:
         """Return in a line each what was read otherwise than a plain table with the columns path and label."""
@@ -260,9 +291,11 @@ class _ListReader:
             for header, role in zip(self._table.header, self._table.columns, strict=True)
             if role not in _ROLES and role == header.strip().casefold() and roles_of([header])[0] in self._places
         ]
+        kind, those = ("label", "those") if self._has_several else ("class", "that")
         notes = [
             (renamed, f"{name}: the columns {', '.join(renamed)}"),
-            (self._classes, f"{name} has a column for each class, with 1 in that of the picture"),
+            (self._classes, f"{name} has a column for each {kind}, with 1 in {those} of the picture"),
+            (self._has_several, f"{name}: a picture may have several labels, or none of them"),
             (self._several, f"{name} has labels that look like several and are read as one, e.g. {self._several!r}"),
             (self._guessed, f"{name} is not UTF-8 and was read as Windows-1252, e.g. the label {self._guessed!r}"),
         ]
@@ -338,7 +371,10 @@ def _distinct(found: Found, files: Mapping[str, Path]) -> tuple[Candidate, ...]:
             continue
         moved = replace(candidate, path=file, name=name_below(found.root, file))
         spelling, first = located.setdefault(os.path.abspath(file), (candidate.name, moved))
-        if (first.label, first.part) != (moved.label, moved.part):
+        if found.several_labels and first.part == moved.part:
+            labels = joined((*labels_in(first.label), *labels_in(moved.label)))
+            located[os.path.abspath(file)] = (spelling, replace(first, label=labels))
+        elif (first.label, first.part) != (moved.label, moved.part):
             given = [f"{file.label!r}{f' in {file.part}' if file.part else ''}" for file in (first, moved)]
             raise BadDataset(
                 f"{file} is listed twice, as {' and as '.join(given)}.",

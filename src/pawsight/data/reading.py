@@ -46,7 +46,8 @@ HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED = "hidden", "ignored", "not among --on
 OWN, OWN_NAME, OUTSIDE = "written by Pawsight", "named as a folder of Pawsight's", "outside "
 MISSING = "not found"  # what the reasons of files begin with that a list or a run names and that are not there
 BESIDE, UNLABELLED, NO_CLASS = "beside the class folders", "without a class folder", "no class in its name"
-BY_NAME = (HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED, OWN, OWN_NAME, OUTSIDE, BESIDE, UNLABELLED, NO_CLASS)
+DROPPED = "of a class that is dropped"
+BY_NAME = (HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED, OWN, OWN_NAME, OUTSIDE, BESIDE, UNLABELLED, NO_CLASS, DROPPED)
 NO_PICTURE = "not a picture"
 _BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
 
@@ -93,6 +94,9 @@ class FolderReading:
         group_by: what pictures have in common that must not be in two parts (groups.py): "folder", "exif-time",
             "exif-time=10m", "camera", a column of a table, or a regular expression that finds the group in a picture's
             path as `class_from` finds the class, by its group `group`. Empty: what a table says, and what is found.
+        several_labels: a picture of a table may have several labels, or none of them, by several columns with 1 or
+            several lines.
+        label_separator: what stands between several labels in one cell, e.g. ";". Empty: a cell is one label.
 
     Raises:
         WrongUsage: a value cannot be used.
@@ -104,6 +108,8 @@ class FolderReading:
     ignore: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     group_by: str = ""
+    several_labels: bool = False
+    label_separator: str = ""
 
     def __post_init__(self) -> None:
         if self.class_depth < 1:
@@ -115,6 +121,8 @@ class FolderReading:
         _check_pattern("--class-from", self.class_from)
         _check_pattern("--group-by", self.group_by)
         seconds_between(self.group_by)
+        if self.label_separator:
+            object.__setattr__(self, "several_labels", True)
         for folder, part in (self.parts or {}).items():
             if part not in PARTS:
                 raise WrongUsage(
@@ -136,13 +144,16 @@ class FolderReading:
         ignore: Sequence[str] = (),
         only: Sequence[str] = (),
         group_by: str | None = None,
+        several_labels: bool = False,
+        label_separator: str | None = None,
     ) -> FolderReading | None:
         """Return what was typed after the options of the same names; None where nothing was.
 
         Raises:
             WrongUsage: a value cannot be used.
         """
-        if all(word is None for word in (class_depth, class_from, parts, group_by)) and not ignore and not only:
+        texts = (class_depth, class_from, parts, group_by, label_separator)
+        if all(text is None for text in texts) and not (ignore or only or several_labels):
             return None
         return cls(
             class_depth=1 if class_depth is None else class_depth,
@@ -151,6 +162,8 @@ class FolderReading:
             ignore=tuple(ignore),
             only=tuple(only),
             group_by=group_by or "",
+            several_labels=several_labels,
+            label_separator=label_separator or "",
         )
 
     def words(self) -> list[str]:
@@ -158,6 +171,10 @@ class FolderReading:
         words = ["--class-depth", str(self.class_depth)] if self.class_depth != 1 else []
         words += ["--class-from", self.class_from] if self.class_from else []
         words += ["--group-by", self.group_by] if self.group_by else []
+        if self.label_separator:
+            words += ["--label-separator", self.label_separator]
+        elif self.several_labels:
+            words += ["--several-labels"]
         if self.parts is not None:
             typed = ",".join(f"{folder}={part}" for folder, part in self.parts.items())
             words += ["--parts", typed or NO_PARTS]
@@ -187,6 +204,8 @@ class FolderReading:
             ignore=tuple(map(str, values.get("ignore", ()))),
             only=tuple(map(str, values.get("only", ()))),
             group_by=str(values.get("group_by", "")),
+            several_labels=bool(values.get("several_labels", False)),
+            label_separator=str(values.get("label_separator", "")),
         )
 
     def class_in(self, name: str) -> str | None:

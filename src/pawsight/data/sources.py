@@ -126,9 +126,18 @@ def resolve(
         DataError: it is one of these, but cannot be had or read: DownloadFailed, UnsafeArchive, BadDataset, NoPictures.
         StorageError: the disk refused.
     """
-    group_by = reading.group_by if reading else ""
-    source = _resolved(data, columns, group_by, cache, progress, named, download_limits, archive_limits)
-    if reading is not None and source.listed is not None and reading != FolderReading(group_by=group_by):
+    of_table = FolderReading()
+    if reading is not None:
+        several, separator = reading.several_labels, reading.label_separator
+        of_table = FolderReading(group_by=reading.group_by, several_labels=several, label_separator=separator)
+    source = _resolved(data, columns, of_table, cache, progress, named, download_limits, archive_limits)
+    if of_table.several_labels and source.listed is None:
+        raise WrongUsage(
+            f"{shlex.join(replace(of_table, group_by='').words())} has no effect on {source.data or source.root}.",
+            "It is no table: a picture in a folder has one label.",
+            "Leave it out, or list the pictures and their labels in a table: path,label",
+        )
+    if reading is not None and source.listed is not None and reading != of_table:
         raise WrongUsage(
             f"{shlex.join(reading.words())} has no effect on a table.",
             f"{source.data} says the class and the part of each picture itself.",
@@ -146,7 +155,7 @@ def resolve(
 def _resolved(
     data: str | os.PathLike[str],
     columns: Mapping[str, str] | None,
-    group_by: str,
+    of_table: FolderReading,
     cache: Path,
     progress: Progress,
     named: Mapping[str, tuple[str, str]],
@@ -168,13 +177,13 @@ def _resolved(
             source = replace(source, note=f"{description}. {source.note}")
         shadowed = f"There is also ./{text} here: to use that, write ./{text}" if os.path.exists(text) else ""
         return replace(source, note=f"{source.note} {shadowed}".strip())
-    return _from_place(text, columns, group_by, named, cache, progress, archive_limits)
+    return _from_place(text, columns, of_table, named, cache, progress, archive_limits)
 
 
 def _from_place(
     text: str,
     columns: Mapping[str, str] | None,
-    group_by: str,
+    of_table: FolderReading,
     named: Mapping[str, tuple[str, str]],
     cache: Path,
     progress: Progress,
@@ -190,7 +199,7 @@ def _from_place(
     if not place.is_file():
         raise WrongUsage(f"{place} is neither a file nor a folder.", "", _what_data_may_be(named))
     if place.suffix.lower() in (*ENDINGS, ".txt"):
-        table = locate(read_list(place, columns=columns, group_by=group_by), cache=cache, progress=progress)
+        table = locate(read_list(place, columns=columns, reading=of_table), cache=cache, progress=progress)
         return Source("csv", place.parent, place.stem, listed=table, data=text)
     if kind := _OTHER_TABLES.get(place.suffix.lower()):  # before archives: a workbook is a zip file
         raise WrongUsage(f"{place} cannot be used as DATA.", f"It is {kind}, which is not read.", _AS_TABLE)

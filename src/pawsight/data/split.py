@@ -1,8 +1,8 @@
 """The split into train, validation and test, cut once by content; a split that the user gives is in given_split.py.
 
-Parts that folders give are kept. Otherwise the split is stratified by class, keeps what looks alike (duplicates.py) in
-one part as long as every class keeps its shares, and depends on the contents of the pictures and the seed alone, not on
-names or order.
+Parts that folders give are kept. Otherwise the split is stratified by class, or by each of several labels, keeps what
+looks alike (duplicates.py) in one part as long as every class keeps its shares, and depends on the contents of the
+pictures and the seed alone, not on names or order.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 from pawsight.core.text import html_table
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.duplicates import alike_groups, duplicate_groups, duplicate_pairs
+from pawsight.data.label_sets import labels_in, truth_of
 from pawsight.data.parts import PARTS
 
+_UNDEALT = "undealt"  # in place of a part, while pictures are dealt
 _EXERCISE_BATCH = 32  # the exercise counts its fifth in whole batches: 32 batches // 5 x 32 = 192 of 1,000 pictures
 _SHOWN = 30  # classes in a notebook's table
+_ROUNDING = 1e-9  # pictures: sums of shares that differ by less are equal
 Ints = NDArray[np.int64]
 
 
@@ -47,6 +50,7 @@ class Split:
     alike: tuple[tuple[Assigned, ...], ...] = ()  # groups kept in one part: duplicates, and what looks like them
     # Groups that show one picture, as far as can be seen: exact copies, and what is like the first of the group
     duplicates: tuple[tuple[Assigned, ...], ...] = ()
+    several_labels: bool = False  # as in `Dataset`
 
     @property
     def duplicates_across_parts(self) -> tuple[tuple[str, ...], ...]:
@@ -95,6 +99,14 @@ class Split:
         rows += [["all", *self.sizes.values()]]
         return html_table(["class", *PARTS], rows, caption=f"{self.how}; digest {self.digest[:12]}")
 
+    def labels_in(self, part: str) -> set[str]:
+        """Return the labels that pictures of one part have, one by one where they have several."""
+        return {label for picture in self.part(part) for label in self.labels_of(picture)}
+
+    def labels_of(self, picture: Assigned) -> tuple[str, ...]:
+        """Return the label of a picture, or all that it has."""
+        return labels_in(picture.label) if self.several_labels else (picture.label,)
+
     def part(self, name: str) -> tuple[Assigned, ...]:
         """Return the pictures of one part."""
         return tuple(picture for picture in self.assigned if picture.part == name)
@@ -114,11 +126,11 @@ def make_split(dataset: Dataset, *, seed: int = 0) -> Split:
     """
     pictures = dataset.pictures
     pairs = duplicate_pairs(pictures)
-    groups = alike_groups(pictures, pairs)
+    groups = alike_groups(pictures, pairs, several_labels=dataset.several_labels)
     given = {picture.part for picture in pictures}
     parts = [picture.part or "train" for picture in pictures]
     if given >= set(PARTS):
-        return _split(pictures, parts, pairs, groups, "train, validation and test as the folders say")
+        return _split(dataset, parts, pairs, groups, "train, validation and test as the folders say")
     if given == {"train", "validation"}:
         source, shares = "validation", {"test": _fifth(parts.count("validation"))}
         how = "train and validation as the folders say; a fixed fifth of validation became test"
@@ -129,20 +141,67 @@ def make_split(dataset: Dataset, *, seed: int = 0) -> Split:
         parts = ["train"] * len(pictures)
         source, shares = "train", {"validation": 0.15, "test": 0.15}
         how = "70 % train, 15 % validation, 15 % test"
-    moved, misses = _moved(parts, pictures, groups, source, shares, seed)
+    moved, misses = _moved(dataset, parts, groups, source, shares, seed)
     if misses:  # duplicates must stay together; what merely looks alike need not
-        fewer = alike_groups(pictures, pairs, apart=misses)
-        again, left = _moved(parts, pictures, fewer, source, shares, seed)
+        fewer = alike_groups(pictures, pairs, apart=misses, several_labels=dataset.several_labels)
+        again, left = _moved(dataset, parts, fewer, source, shares, seed)
         if len(left) < len(misses):
             moved, groups = again, fewer
             how += "; pictures that look alike are in several parts, else classes would miss their shares"
-    return _split(pictures, moved, pairs, groups, how)
+    return _split(dataset, moved, pairs, groups, how)
 
 
 def split_into(dataset: Dataset, parts: Sequence[str], *, how: str) -> Split:
     """Return the split that gives each picture of a dataset the part at the same place in `parts`."""
     pairs = duplicate_pairs(dataset.pictures)
-    return _split(dataset.pictures, parts, pairs, alike_groups(dataset.pictures, pairs), how)
+    groups = alike_groups(dataset.pictures, pairs, several_labels=dataset.several_labels)
+    return _split(dataset, parts, pairs, groups, how)
+
+
+def split_around(dataset: Dataset, parts: Sequence[str | None], *, seed: int, how: str) -> Split:
+    """Return a split that keeps the parts that are given, and deals the other pictures in the same shares.
+
+    A picture without a part goes where its duplicates and the others of its group lie; of several parts to the one
+    furthest from training, so that what shows a test picture is never trained on. Next it goes where pictures that
+    look like it lie, if all of them lie in one part; next where its own folder says. The others are dealt by class.
+
+    Args:
+        dataset: of N pictures.
+        parts: (N,) of each picture, None where it is to be dealt; at least one is given.
+        seed: of the dealing.
+        how: the split came about, for the user.
+    """
+    pictures = dataset.pictures
+    pairs = duplicate_pairs(pictures)
+    groups = alike_groups(pictures, pairs, several_labels=dataset.several_labels)
+    placed = _beside(dataset, parts, pairs, groups)
+    counted = Counter(part for part in parts if part)
+    shares = {part: counted[part] / counted.total() for part in PARTS[1:] if counted[part]}
+    moved, misses = _moved(dataset, placed, groups, _UNDEALT, shares, seed)
+    if misses:  # as in `make_split`
+        fewer = alike_groups(pictures, pairs, apart=misses, several_labels=dataset.several_labels)
+        again, left = _moved(dataset, placed, fewer, _UNDEALT, shares, seed)
+        if len(left) < len(misses):
+            moved, groups = again, fewer
+    return _split(dataset, ["train" if part == _UNDEALT else part for part in moved], pairs, groups, how)
+
+
+def _beside(dataset: Dataset, parts: Sequence[str | None], pairs: Ints, groups: Ints) -> list[str]:
+    """Return the part of each picture (N,) that it has, or that the pictures like it or its folder say."""
+    pictures = dataset.pictures
+    same = alike_groups(pictures, pairs, apart=set(dataset.classes), several_labels=dataset.several_labels)
+    of_same: dict[int, set[str]] = defaultdict(set)
+    of_alike: dict[int, set[str]] = defaultdict(set)
+    for row, part in enumerate(parts):
+        if part:
+            of_same[int(same[row])].add(part)
+            of_alike[int(groups[row])].add(part)
+    placed = []
+    for row, (picture, part) in enumerate(zip(pictures, parts, strict=True)):
+        near, alike = of_same[int(same[row])], of_alike[int(groups[row])]
+        beside = max(near, key=PARTS.index) if near else min(alike) if len(alike) == 1 else None
+        placed.append(part or beside or picture.part or _UNDEALT)
+    return placed
 
 
 def all_in_training(split: Split, *, keeps_test: bool) -> Split:
@@ -163,10 +222,11 @@ def all_in_training(split: Split, *, keeps_test: bool) -> Split:
     how = "measured by cross-validation: all pictures are in training"
     if keeps_test and split.part("test"):
         how = "measured by cross-validation: all pictures but those of the given test set are in training"
-    return Split(assigned[0], how, tuple(alike), tuple(duplicates))
+    return replace(split, assigned=assigned[0], how=how, alike=tuple(alike), duplicates=tuple(duplicates))
 
 
-def _split(pictures: Sequence[Picture], parts: Sequence[str], pairs: Ints, groups: Ints, how: str) -> Split:
+def _split(dataset: Dataset, parts: Sequence[str], pairs: Ints, groups: Ints, how: str) -> Split:
+    pictures = dataset.pictures
     assigned = tuple(
         Assigned(picture.name, picture.sha256, picture.label, part, picture.group)
         for picture, part in zip(pictures, parts, strict=True)
@@ -176,7 +236,7 @@ def _split(pictures: Sequence[Picture], parts: Sequence[str], pairs: Ints, group
         members[group].append(picture)
     alike = tuple(tuple(group) for group in members.values() if len(group) > 1)
     duplicates = tuple(tuple(assigned[row] for row in group) for group in duplicate_groups(pictures, pairs))
-    return Split(assigned, how, alike, duplicates)
+    return Split(assigned, how, alike, duplicates, dataset.several_labels)
 
 
 def spread(group: Sequence[Assigned]) -> str:
@@ -197,8 +257,8 @@ def _fifth(pictures: int) -> float:
 
 
 def _moved(
+    dataset: Dataset,
     parts: Sequence[str],
-    pictures: Sequence[Picture],
     groups: Ints,
     source: str,
     shares: Mapping[str, float],
@@ -209,18 +269,50 @@ def _moved(
     Returns:
         the part of each picture, and the classes that missed a share.
     """
-    rows = [index for index, part in enumerate(parts) if part == source]
+    if dataset.several_labels:
+        return _moved_with_several_labels(dataset, parts, groups, source, shares, seed)
+    pictures = dataset.pictures
+    rows, order = _in_drawn_order(parts, pictures, source, seed)
     classes, labels = np.unique([pictures[row].label for row in rows], return_inverse=True)
     wanted = stratified_counts(np.bincount(labels), [1 - sum(shares.values()), *shares.values()])
-    ranks = [hashlib.sha256(f"{seed}:{pictures[row].sha256}".encode()).hexdigest() for row in rows]
-    order = np.argsort(ranks)
     chosen = stratified_group_split(labels[order], groups[rows][order], wanted)
     moved, names = list(parts), [source, *shares]
-    for row, choice in zip(np.asarray(rows)[order], chosen, strict=True):
+    for row, choice in zip(rows[order], chosen, strict=True):
         moved[row] = names[choice]
     counts = np.zeros_like(wanted)
     np.add.at(counts, (labels[order], chosen), 1)
     return moved, set(classes[missed(counts, wanted).any(axis=1)].tolist())
+
+
+def _moved_with_several_labels(
+    dataset: Dataset,
+    parts: Sequence[str],
+    groups: Ints,
+    source: str,
+    shares: Mapping[str, float],
+    seed: int,
+) -> tuple[list[str], set[str]]:
+    """Do what `_moved` does where pictures have several labels: the labels that missed a share are returned."""
+    pictures = dataset.pictures
+    rows, order = _in_drawn_order(parts, pictures, source, seed)
+    drawn = rows[order]
+    labels = sorted({label for row in drawn for label in pictures[row].labels})
+    truth = truth_of([pictures[row].label for row in drawn], labels)
+    names, sizes = [source, *shares], [1 - sum(shares.values()), *shares.values()]
+    chosen = iterative_split(truth, groups[drawn], sizes)
+    moved = list(parts)
+    for row, choice in zip(drawn, chosen, strict=True):
+        moved[row] = names[choice]
+    counts = np.stack([truth[chosen == part].sum(axis=0) for part in range(len(names))], axis=1)
+    wrong = np.flatnonzero(missed(counts, np.outer(truth.sum(axis=0), sizes)).any(axis=1))
+    return moved, {labels[column] for column in wrong}
+
+
+def _in_drawn_order(parts: Sequence[str], pictures: Sequence[Picture], source: str, seed: int) -> tuple[Ints, Ints]:
+    """Return the rows (N,) of one part, and the order (N,) among them that contents and seed give."""
+    rows = np.array([index for index, part in enumerate(parts) if part == source], np.int64)
+    ranks = [hashlib.sha256(f"{seed}:{pictures[row].sha256}".encode()).hexdigest() for row in rows]
+    return rows, np.argsort(ranks)
 
 
 def missed(counts: Ints, wanted: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -292,6 +384,48 @@ def stratified_group_split(labels: Ints, groups: Ints, wanted: Ints) -> Ints:
         fitting = _fitting(room[label], len(single), int(lacking[label]))
         parts[single] = np.repeat(np.arange(room.shape[1]), fitting)
     return parts
+
+
+def iterative_split(truth: NDArray[np.bool_], groups: Ints, shares: Sequence[float]) -> Ints:
+    """Assign pictures of several labels to parts, so that each part has its share of every label, rare ones first.
+
+    Args:
+        truth: which labels each picture has (N, L), in the order in which pictures are assigned.
+        groups: group number of each picture (N,); a group stays in one part.
+        shares: of each part (P,), adding up to 1.
+
+    Returns:
+        part index of each picture (N,). Of a label that occurs, the first part gets at least one picture.
+
+    Source: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the stratification of multi-label data", ECML PKDD 2011; here
+    what is assigned is a group, the largest first.
+    """
+    _, firsts, units = np.unique(groups, return_index=True, return_inverse=True)
+    sizes = np.bincount(units, minlength=len(firsts))
+    counts = np.zeros((len(firsts), truth.shape[1]), np.int64)
+    np.add.at(counts, units, truth)
+    order = np.lexsort((firsts, -sizes))
+    wanted, room = np.outer(shares, counts.sum(axis=0)), np.asarray(shares) * len(truth)
+    parts = np.full(len(firsts), -1, np.int64)
+    lacking = np.ones(truth.shape[1], bool)  # labels of which the first part has nothing yet
+
+    def assign(unit: int, part: int) -> None:
+        parts[unit] = part
+        wanted[part] -= counts[unit]
+        room[part] -= sizes[unit]
+        if part == 0:
+            lacking[counts[unit] > 0] = False
+
+    while (left := counts[parts < 0].sum(axis=0)).any():
+        label = int(np.argmin(np.where(left > 0, left, left.max() + 1)))
+        own = order[(parts[order] < 0) & (counts[order, label] > 0)]
+        for unit in own:
+            is_best = wanted[:, label] >= wanted[:, label].max() - _ROUNDING
+            is_last = lacking[label] and unit == own[-1]
+            assign(unit, 0 if is_last else int(np.argmax(np.where(is_best, room, -np.inf))))
+    for unit in order[parts[order] < 0]:  # of pictures without a label
+        assign(unit, int(np.argmax(room)))
+    return parts[units]
 
 
 def _shared_groups(groups: Ints) -> list[Ints]:

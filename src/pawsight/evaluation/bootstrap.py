@@ -62,7 +62,7 @@ def intervals(
     spreads: list[Doubles] = []
     f1s: list[Doubles] = []
     tops: list[Doubles] = []
-    for weights in _weights(pictures, resamples(pictures), seed, which):
+    for weights in resample_weights(pictures, resamples(pictures), seed, which):
         if which is None:
             means.append((weights @ columns / pictures).astype(np.float64))
         else:
@@ -83,8 +83,8 @@ def intervals(
     measured_f1 = _macro_f1s(np.ones((1, pictures), np.float32), true, predicted, classes)[0]
     return {
         "log_loss": _studentised(losses, drawn[:, 0], variances[:, 0], most=_WORST_LOSS),
-        "roc_auc": _bca(area, area_pulls, np.concatenate(tops) if exact else area + drawn[:, 4]),
-        "macro_f1": _bca(measured_f1, f1_pulls, np.concatenate(f1s)),
+        "roc_auc": bca(area, area_pulls, np.concatenate(tops) if exact else area + drawn[:, 4]),
+        "macro_f1": bca(measured_f1, f1_pulls, np.concatenate(f1s)),
         "brier": _studentised(distances, drawn[:, 2], variances[:, 1], most=_WORST_BRIER),
         "ece": ece_interval(true, probabilities, seed=seed, effect=design_effect(right, groups)),
     }
@@ -100,7 +100,7 @@ def macro_f1(true: Ints, predicted: Ints, classes: int) -> float:
     return float(_macro_f1s(np.ones((1, len(true)), np.float32), true, predicted, classes)[0])
 
 
-def _weights(pictures: int, count: int, seed: int, which: Ints | None = None) -> Iterator[Weights]:
+def resample_weights(pictures: int, count: int, seed: int, which: Ints | None = None) -> Iterator[Weights]:
     """Yield how often each picture is drawn, (R, N), in chunks of R that fit in memory.
 
     Args:
@@ -110,7 +110,7 @@ def _weights(pictures: int, count: int, seed: int, which: Ints | None = None) ->
         which: the group (N,) of each picture, numbered from 0 without gaps; as many groups are drawn as there are.
     """
     if which is not None:
-        for weights in _weights(int(which.max()) + 1, count, seed):
+        for weights in resample_weights(int(which.max()) + 1, count, seed):
             rows = max(1, _AT_ONCE // pictures)
             yield from (weights[start : start + rows][:, which] for start in range(0, len(weights), rows))
         return
@@ -169,8 +169,8 @@ def _studentised(values: Doubles, shifts: Doubles, variances: Doubles, *, most: 
     return _holding(mean, max(0.0, mean - high * spread), min(most, mean - low * spread))
 
 
-def _bca(measured: float, pulls: Doubles, drawn: Doubles) -> Interval | None:
-    """Return the bias-corrected and accelerated interval (B. Efron, JASA 82, 1987) of a figure in [0, 1].
+def bca(measured: float, pulls: Doubles, drawn: Doubles, *, most: float = 1.0) -> Interval | None:
+    """Return the bias-corrected and accelerated interval (B. Efron, JASA 82, 1987) of a figure in [0, most].
 
     Args:
         measured: the figure; NaN where it is unknown.
@@ -187,7 +187,7 @@ def _bca(measured: float, pulls: Doubles, drawn: Doubles) -> Interval | None:
     skew = float((pulls**3).sum()) / (6 * power**1.5)
     ends = [normal.cdf(shift + (shift + z) / (1 - skew * (shift + z))) for z in map(normal.inv_cdf, _ENDS)]
     low, high = np.quantile(known, ends)
-    return _holding(measured, max(0.0, float(low)), min(1.0, float(high)))
+    return _holding(measured, max(0.0, float(low)), min(most, float(high)))
 
 
 def _holding(measured: float, low: float, high: float) -> Interval:

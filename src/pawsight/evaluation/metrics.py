@@ -46,7 +46,7 @@ class Metrics:
     brier: float  # squared distance from the truth, summed over classes, in [0, 2]
     ece: float  # expected calibration error, a share; in small samples above the truth
     intervals: Mapping[str, Interval | None]  # of log_loss, roc_auc, macro_f1, brier and ece, 95 %
-    baseline: float  # share of the commonest class in this subset
+    baseline: float  # accuracy of always answering the training subset's commonest class
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer
     groups: int | None = None  # that were resampled as a whole; None where pictures come one by one
@@ -57,7 +57,13 @@ class Metrics:
 
 
 def measure(
-    true: IntArray, probabilities: FloatArray, names: Sequence[str], *, seed: int = 0, groups: IntArray | None = None
+    true: IntArray,
+    probabilities: FloatArray,
+    names: Sequence[str],
+    *,
+    commonest: int | None = None,
+    seed: int = 0,
+    groups: IntArray | None = None,
 ) -> Metrics | None:
     """Measure a classifier on one subset.
 
@@ -65,6 +71,8 @@ def measure(
         true: class indices (N,), each in [0, C).
         probabilities: (N, C), rows adding up to 1.
         names: the C class names in order.
+        commonest: class that the training subset has most pictures of; None where that is not known, then the
+            commonest of these pictures is the baseline.
         seed: of the resampling behind the intervals.
         groups: group numbers (N,) of pictures that are not independent, as `data.groups.numbers_of` gives them; None
             where all are.
@@ -81,7 +89,7 @@ def measure(
         return None
     answered = probabilities.argmax(axis=1)
     confusion = confusion_matrix(true, answered, num_classes=len(names))
-    right = int(np.trace(confusion))
+    right, given = int(np.trace(confusion)), confusion.sum(axis=1)
     effect = design_effect(answered == true, groups)
     return Metrics(
         pictures=len(true),
@@ -93,7 +101,7 @@ def measure(
         brier=brier_score(true, probabilities),
         ece=expected_calibration_error(true, probabilities),
         intervals=intervals(true, probabilities, seed=seed, groups=groups),
-        baseline=float(confusion.sum(axis=1).max() / len(true)),
+        baseline=float(given[given.argmax() if commonest is None else commonest] / len(true)),
         classes=_per_class(confusion, names),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         groups=None if groups is None else len(np.unique(groups)),

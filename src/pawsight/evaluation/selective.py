@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pawsight.classifier.costs import Costs
 from pawsight.classifier.prediction_sets import PredictionSets
-from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, RiskGuarantee, Trust
+from pawsight.classifier.trust import ANSWERED, HAS, UNFAMILIAR, RiskGuarantee, Trust
 from pawsight.evaluation.intervals import Interval, share_interval
 
 IntArray = NDArray[np.int64]
@@ -54,7 +54,7 @@ class Abstention:
 
 
 def measure_abstention(
-    true: IntArray,
+    true: IntArray | NDArray[np.bool_],
     probabilities: FloatArray,
     decisions: Sequence[str],
     trust: Trust,
@@ -64,8 +64,8 @@ def measure_abstention(
     """Count what was answered and what of it was wrong.
 
     Args:
-        true: class indices (N,).
-        probabilities: (N, C).
+        true: class indices (N,), or which of several labels each picture has (N, L).
+        probabilities: (N, C), or (N, L).
         decisions: that on each picture, as `pawsight.classifier.trust` names them.
         trust: of the bundle.
         groups: group numbers (N,) of pictures that are not independent; None where all are.
@@ -76,7 +76,10 @@ def measure_abstention(
     if not len(true) or trust == trust.answering_all():
         return None
     is_answered = np.array([decision == ANSWERED for decision in decisions])
-    wrong = trust.answers(probabilities) != true
+    if trust.labels:  # an answer is wrong where one of its labels is
+        wrong = ((trust.decide_labels(probabilities) == HAS) != true).any(axis=1)
+    else:
+        wrong = trust.answers(probabilities) != true
     answered, errors = int(is_answered.sum()), int((is_answered & wrong).sum())
     return Abstention(
         pictures=len(true),

@@ -22,6 +22,7 @@ _OPAQUE = 0.6  # opacity of the colour where the heat is greatest
 _FAINT = 0.1  # heat below which nothing is painted
 _DIMMED = 0.85  # brightness of the grey picture, so that the pale end of the colours stands out on white
 _LINE_PX = 2
+_QUALITY = 85  # of a JPEG, 1-95
 _GREY = np.array([[0.299], [0.587], [0.114]], np.float32)  # of red, green and blue, by ITU-R BT.601
 # The anchors of matplotlib's "inferno" (Smith and van der Walt, public domain), from a quarter upwards, in even steps.
 _COLOURS = np.array(
@@ -52,6 +53,18 @@ def overlay(picture: Pixels, heat: HeatMap) -> bytes:
     drawn[_line(heat, size)] = 255
     file = io.BytesIO()
     Image.fromarray(np.rint(np.clip(drawn, 0, 255)).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def plain_jpeg(picture: Pixels, size: tuple[int, int]) -> bytes:
+    """Return a picture without heat as a JPEG, as large as `overlay` draws it.
+
+    Args:
+        picture: pixels (H, W, 3) uint8 of the whole upright picture, or of a square that it was stretched to.
+        size: its width and height.
+    """
+    file = io.BytesIO()
+    Image.fromarray(picture).resize(drawn_size(size), Image.Resampling.BICUBIC).save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()
 
 

@@ -24,13 +24,16 @@ _AXES_ARE_INPUTS = 18  # opset from which on ReduceMin takes its axes as an inpu
 Floats = NDArray[np.float32]
 
 
-def append_head(backbone: bytes, weights: Floats, bias: Floats, *, classes: Sequence[str]) -> bytes:
-    """Append softmax(features @ weights + bias) to a backbone.
+def append_head(
+    backbone: bytes, weights: Floats, bias: Floats, *, classes: Sequence[str], several_labels: bool = False
+) -> bytes:
+    """Append softmax(features @ weights + bias) to a backbone, or with several labels the sigmoid of each.
 
     Args:
         backbone: ONNX with the input `pictures` uint8 (N, H, W, 3) and the output `features` float32 (N, D).
         weights, bias: of the head, (D, C) and (C,).
         classes: the C names, stored in the model's metadata under `classes` as JSON.
+        several_labels: a picture may have several of them.
 
     Returns:
         ONNX bytes with the outputs `probabilities` (N, C) and `features` (N, D), weights inside.
@@ -44,7 +47,9 @@ def append_head(backbone: bytes, weights: Floats, bias: Floats, *, classes: Sequ
     graph.node.extend(
         [
             helper.make_node("Gemm", [FEATURES, HEAD_WEIGHTS, HEAD_BIAS], [LOGITS], "head/gemm"),
-            helper.make_node("Softmax", [LOGITS], [PROBABILITIES], "head/softmax", axis=1),
+            helper.make_node("Sigmoid", [LOGITS], [PROBABILITIES], "head/sigmoid")
+            if several_labels
+            else helper.make_node("Softmax", [LOGITS], [PROBABILITIES], "head/softmax", axis=1),
         ]
     )
     answer = helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["N", len(classes)])

@@ -9,7 +9,6 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
-from pawsight.core.runs import from_here
 from pawsight.core.storage import table_text
 from pawsight.data import facts
 from pawsight.data.audit import GIVES_AWAY, IMBALANCED, ROTATION_DIFFERS, SEVERITIES, Finding
@@ -28,13 +27,14 @@ _CLASSES = 6  # whose counts are given
 COLUMNS = ("path", "problem", "value", "severity")
 
 
-def render_html(name: str, dataset: Dataset, findings: Sequence[Finding], *, again: str) -> str:
+def render_html(name: str, dataset: Dataset, findings: Sequence[Finding], *, data: str = "", again: str) -> str:
     """Return the audit as one self-contained HTML file.
 
     Args:
         name: of the data, as the user gave it.
         dataset: that was audited; its pictures are shown where they still are what they were.
         findings: in their order.
+        data: the data as the folder of the page names it; its name where it is none of the disk.
         again: the command that makes the page again.
     """
     called = words.visible(PurePosixPath(name).name or name)
@@ -48,7 +48,7 @@ def render_html(name: str, dataset: Dataset, findings: Sequence[Finding], *, aga
             title=f"What is wrong with {called}" if findings else f"Nothing found wrong with {called}",
             summary=_summary(findings),
             count_sentence=words.count_sentence(dataset.counts),
-            root=str(from_here(dataset.root)),
+            root=data or name,
             groups=[_group(problem, own, dataset) for problem, own in kinds.items()],
             clean=[(known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds],
             severities=SEVERITY_WORDS,
@@ -157,6 +157,13 @@ EXPLAINED = {
         "One of the labels is wrong, and a classifier is taught a contradiction.",
         "Delete the copy with the wrong label.",
         "also as {}",
+    ),
+    "labels-differ": ProblemText(
+        "Equal or nearly equal pictures whose labels differ",
+        f"equal bytes, or {SECOND_LOOK}, with other labels",
+        "One of the two may lack a label, or have one too many.",
+        "Look at each pair and correct the labels, if one is wrong.",
+        "like {}",
     ),
     "near-two-labels": ProblemText(
         "What may be one picture under two labels",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,12 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pawsight.core.runs import best_epoch, from_here
+from pawsight.core.runs import best_epoch
 from pawsight.evaluation.comparison import Gain
 from pawsight.reports import words
 from pawsight.reports.charts import accuracy_svg, loss_svg
 from pawsight.reports.run_record import RunRecord, figure, finite
 
+_TRAIN = ["pawsight", "train"]
+_PATHS = ("--split", "--patch", "--weights", "--costs")  # options of `train` that name a file or a folder
 _NAMES = {"f32": "float32", "bf16": "bfloat16"}
 
 
@@ -56,19 +59,45 @@ def unique_names(candidates: Iterable[RunRecord]) -> list[str]:
 def command_of(run: RunRecord) -> tuple[str, bool]:
     """Return the command that made a run, and whether it is reconstructed from what the run records.
 
-    Paths below the current folder are relative to it.
+    Its paths are those of `RunRecord.path_shown`. On a page it writes beside the run, wherever it is typed.
     """
+    place = ["--out", run.path_shown(run.folder.parent)] if run.page is not None else []
     if run.command:
         with suppress(ValueError):  # quotes that do not close: it was edited by hand
-            typed = shlex.split(run.command)
-            return shlex.join(str(from_here(Path(word))) if Path(word).is_absolute() else word for word in typed), False
+            words = shlex.split(run.command)
+            if words[: len(_TRAIN)] == _TRAIN:
+                return shlex.join([*_with_paths(run, words), *place]), False
         return run.command, False
-    data = str(from_here(run.root)) if run.root else "DATA"
-    line = ["pawsight", "train", data, "--recipe", run.recipe, "--seed", _seed(run)]
+    line = [*_TRAIN, data_of(run), "--recipe", run.recipe, "--seed", _seed(run)]
     for option in ("backbone", "image_px", "split_seed"):
         if run.settings.get(option):
             line += [f"--{option.replace('_', '-')}", str(run.settings[option])]
-    return shlex.join(line), True
+    return shlex.join([*line, *place]), True
+
+
+def data_of(run: RunRecord) -> str:
+    """Return the pictures of a run as a command names them: what was typed, else their folder."""
+    with suppress(ValueError):  # quotes that do not close
+        words = shlex.split(run.command)
+        if words[: len(_TRAIN)] == _TRAIN and len(words) > len(_TRAIN):
+            return _with_paths(run, words)[len(_TRAIN)]
+    return run.path_shown(run.root) if run.root else "DATA"
+
+
+def _with_paths(run: RunRecord, words: Sequence[str]) -> list[str]:
+    """Return the words of a `pawsight train DATA ...` with its paths as `RunRecord.path_shown` has them.
+
+    Paths were typed in the folder that the run was trained in. One that does not lead anywhere from the current folder
+    stays as it is, but for the folder of the pictures, which the run records.
+    """
+    shown = list(words)
+    for place, word in enumerate(words):
+        is_data, path = place == len(_TRAIN), Path(word)
+        if is_data and not path.exists() and run.root is not None and run.root.parts[-len(path.parts) :] == path.parts:
+            path = run.root
+        if path.is_absolute() or ((is_data or words[place - 1] in _PATHS) and path.exists()):
+            shown[place] = run.path_shown(path)
+    return shown
 
 
 def _view(
@@ -79,7 +108,7 @@ def _view(
     return {
         "number": index + 1,
         "name": names[index],
-        "adds": run.adds,
+        "adds": _sentence(run.adds),
         "accuracy": words.percent(run.validation.accuracy) if run.validation else "not measured",
         "interval": words.between(run.validation.interval.as_list()) if run.validation else "",
         "score": _score_sentence(run),
@@ -94,11 +123,12 @@ def _view(
         "seconds": words.duration(run.seconds.get("total")),
         "facts": tuple(_facts(run)),
         "layers": run.layers,
-        "notes": _notes(run),
+        "problems": tuple(f"The run's record is damaged: {problem}." for problem in run.problems),
+        "notes": tuple(map(_sentence, run.notes)),
         "curve": _curve_sentence(run),
         "accuracy_svg": accuracy,
         "loss_svg": loss,
-        "run": run.shown,
+        "run": run.shown if run.shown != os.curdir else run.folder.name,
         "command": command[0],
         "is_command_rebuilt": command[1],
         "is_chosen": is_chosen,
@@ -195,9 +225,9 @@ def _per_epoch(run: RunRecord) -> str:
     return words.duration(per_epoch) if per_epoch is not None else ""
 
 
-def _notes(run: RunRecord) -> tuple[str, ...]:
-    """Return what training noted, and which fields of the record cannot be read."""
-    return (*run.notes, *(f"The run's record is damaged: {problem}." for problem in run.problems))
+def _sentence(text: str) -> str:
+    """Return a phrase as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text[-1:] in '.!?' else '.'}"
 
 
 def _seed(run: RunRecord) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pawsight.core.runs import Epoch, best_epoch
 from pawsight.core.storage import write_bytes, write_text
@@ -42,6 +43,7 @@ _MARKED = 40  # epochs up to which each has a mark
 _STEEP = 8  # times ln C: a loss above it would press all others flat, so the axis becomes logarithmic
 _NAME_LETTERS = 22
 _STEPS = 60  # of each line
+_HISTOGRAM = 20  # bins of equal width from 0 to 1
 
 
 def draw_history(
@@ -53,7 +55,7 @@ def draw_history(
         history: at least one epoch.
         target_png, target_svg: where to; what stands there is replaced.
         classes: how many; with the baseline they give the lines of knowing nothing.
-        baseline: share of the commonest class, None where it is not known.
+        baseline: accuracy of always answering the commonest class, None where it is not known.
 
     Raises:
         ValueError: there is no epoch. StorageError: the disk refused.
@@ -104,7 +106,7 @@ def ladder_svg(
     Args:
         scores: name, accuracy and interval of each, the lowest on the chart first.
         chosen: the place of the chosen one.
-        baseline: share of the commonest class, None where it is not known.
+        baseline: accuracy of always answering the commonest class, None where it is not known.
         name: unique on its page.
     """
     with drawing(name):
@@ -154,7 +156,7 @@ def _candidate(axes: Axes, row: int, accuracy: float, interval: Interval, *, is_
 
 
 def draw_accuracy(axes: Axes, history: Sequence[Epoch], baseline: float | None) -> None:
-    """Draw accuracy against epoch, with the share of the commonest class where it is known."""
+    """Draw accuracy against epoch, with that of always answering the commonest class where it is known."""
     _curves(axes, history, [epoch.accuracy for epoch in history], [epoch.val_accuracy for epoch in history])
     best = best_epoch(history)
     if math.isfinite(best.val_accuracy):
@@ -300,18 +302,47 @@ def _axes(axes: Axes, curve: LearningCurve) -> None:
     axes.set_ylabel("validation error")
 
 
-def reliability_svg(before: Sequence[Bin], after: Sequence[Bin], *, name: str = "reliability") -> str:
-    """Return share right against confidence, with its 95 % interval after calibration, as an SVG element.
+def reliability_svg(
+    before: Sequence[Bin], after: Sequence[Bin], confidences: NDArray[np.floating], *, name: str = "reliability"
+) -> str:
+    """Return share right against confidence, above a histogram of the confidences, as an SVG element.
 
     Args:
         before, after: bins that hold pictures, the least confident first; `before` may be empty.
+        confidences: of the answers (N,), after calibration, in [0, 1].
         name: unique on its page.
     """
     with drawing(name):
-        figure, (axes,) = new_figure(4.3, 4.0)
+        figure, (axes, below) = new_figure(4.3, 5.0, heights=(3, 1))
         draw_reliability(axes, before, after)
+        axes.set_xlabel("")
+        _histogram(below, confidences, axes)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, labelcolor=INK)
         return to_svg(figure, name=name, alt=describe_reliability(before, after))
+
+
+def _histogram(axes: Axes, confidences: NDArray[np.floating], above: Axes) -> None:
+    """Draw the share of the answers in each twentieth of the confidence, on the axis of the diagram above."""
+    from matplotlib.ticker import PercentFormatter
+
+    shares = np.full(len(confidences), 1 / max(len(confidences), 1))
+    axes.hist(
+        confidences,
+        bins=np.linspace(0, 1, _HISTOGRAM + 1).tolist(),
+        weights=shares,
+        color=MAIN,
+        edgecolor=PAPER,
+        linewidth=0.8,
+    )
+    axes.set_xlim(above.get_xlim())
+    axes.set_xticks(above.get_xticks())
+    axes.set_ylim(0, 1.04)
+    axes.set_yticks([0, 0.5, 1])
+    axes.grid(visible=False, axis="x")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("answers")
 
 
 def draw_reliability(axes: Axes, before: Sequence[Bin], after: Sequence[Bin]) -> None:
@@ -319,6 +350,7 @@ def draw_reliability(axes: Axes, before: Sequence[Bin], after: Sequence[Bin]) ->
     from matplotlib.ticker import PercentFormatter
 
     lowest = max(0.0, min((bin_.low for bin_ in (*before, *after)), default=0.0))
+    lowest = math.floor(_HISTOGRAM * lowest) / _HISTOGRAM
     axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="perfectly calibrated")
     _marks(axes, before, "before", SECOND, filled=False)
     axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pawsight.core.runs import CATALOG, from_here
+from pawsight.core.runs import CATALOG
 from pawsight.core.text import plural, typed
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import TIE, Gain, compare
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.evaluation.metrics import Metrics
 from pawsight.reports import words
-from pawsight.reports.candidates import candidate_views, unique_names
+from pawsight.reports.candidates import candidate_views, data_of, unique_names
 from pawsight.reports.charts import ladder_svg
 from pawsight.reports.confusion_matrix import NAMED, confusion_svg
 from pawsight.reports.pictures import COLUMNS, ROWS, Shown, confident_mistakes, picture_grid
@@ -25,6 +25,7 @@ from pawsight.reports.run_record import SUBSETS, RunRecord, finite
 
 Row = dict[str, Any]  # what a template shows, by name
 _COMMONEST = 8  # confusions named in the table
+_BASELINE = "The baseline, always answering the commonest class of the training set, is right on {}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         "classes": first.classes,
         "left_out": list(left_out.items()),
         "count_sentence": words.count_sentence(first.counts),
-        "root": str(from_here(first.root)) if first.root else "",
+        "root": data_of(first) if first.root else "",
         "baseline": _baseline_sentence(first),
         "data_notes": _data_notes(first),
         "grid": [row for row in grid if row[1]],
@@ -72,6 +73,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         "choice": choice_sentence(ladder, names, chosen_name),
         "has_test": ladder.chosen is not None and ladder.chosen.test is not None,
         "test": test_sentences(ladder),
+        "test_command": test_command(ladder.chosen),
         "confusion_svg": confusion(ladder.chosen),
         "confusion_note": " Both are in the order of the table of classes." if len(first.classes) > NAMED else "",
         "confusions": confusions(ladder.chosen),
@@ -89,13 +91,12 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
 
 
 def _baseline_sentence(run: RunRecord) -> str:
-    baseline, counts = run.baseline, run.counts
-    if baseline is None or not counts:
+    if run.baseline is None:
         return ""
-    most = max(counts.values())
-    commonest = [name for name, count in counts.items() if count == most]
-    answer = f"always answers {words.visible(commonest[0])}" if len(commonest) == 1 else "always gives the same answer"
-    return f"A classifier that {answer} is right on {words.percent(baseline)} of them (the baseline)."
+    named = f"{words.visible(run.classes[run.commonest])}, " if run.commonest is not None else ""
+    answered = "the training set" if run.validation is None else "validation"
+    right = f"right on {words.percent(run.baseline)} of {answered} (the baseline)"
+    return f"Always answering {named}the commonest class of the training set, is {right}."
 
 
 def _data_notes(run: RunRecord) -> list[str]:
@@ -192,7 +193,7 @@ def summary(ladder: Ladder, name: str) -> list[str]:
             f"{words.pictures(chosen.test.pictures)} ({words.between(chosen.test.interval.as_list())})."
         )
     if finite(score.baseline) is not None:
-        sentences.append(f"The baseline, always the commonest class, is right on {words.percent(score.baseline)}.")
+        sentences.append(_BASELINE.format(words.percent(score.baseline)))
         if score.interval.low <= score.baseline:
             sentences.append("The interval includes the baseline, so it may have learnt nothing.")
     return sentences
@@ -226,21 +227,25 @@ def test_sentences(ladder: Ladder) -> list[str]:
     if chosen is None:
         return ["Without a chosen candidate there is no test score."]
     if chosen.test is None:
-        command = typed("evaluate", chosen.shown, "--test")
-        sentences = [f"There is no test score yet. Measure it when all choices are made: {command}"]
-        return [*sentences, *([_looks_sentence(chosen)] if chosen.looks_at_test else [])]
+        looks = [_looks_sentence(chosen)] if chosen.looks_at_test else []
+        return ["There is no test score yet.", *looks, "Measure it when all choices are made:"]
     score = chosen.test
     sentences = [
         f"On {words.pictures(score.pictures)} that were used neither to train nor to choose it, it is right on "
         f"{words.percent(score.accuracy)} (95{words.NBSP}% interval {words.between(score.interval.as_list())})."
     ]
     if finite(score.baseline) is not None:
-        sentences.append(f"The baseline, always the commonest class, is right on {words.percent(score.baseline)}.")
+        sentences.append(_BASELINE.format(words.percent(score.baseline)))
     if len(ladder.candidates) > 1:
         sentences.append("Quote this score: the validation score of the best of several is slightly too high.")
     if any(run.test is not None for run in ladder.candidates if run is not chosen):
         sentences.append("Test scores of the other candidates are not shown, so that they cannot influence the choice.")
     return [*sentences, _looks_sentence(chosen)]
+
+
+def test_command(chosen: RunRecord | None) -> str:
+    """Return what measures the chosen candidate on the test set, empty where it was or where there is none."""
+    return typed("evaluate", chosen.shown, "--test") if chosen is not None and chosen.test is None else ""
 
 
 def _looks_sentence(chosen: RunRecord) -> str:

@@ -111,9 +111,9 @@ def build_report(
     if not runs:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
     folders = list(dict.fromkeys(as_path(run).resolve() for run in runs))
-    ladder = _read(folders)
     place = as_path(target).absolute()
-    again = typed("report", *map(from_here, folders), "--out", from_here(place))
+    ladder = _read(folders, page=place)
+    again = typed("report", *(run.shown for run in ladder.candidates), "--out", ".")
     subject = _subject(ladder)
     subject = replace(subject, computed=computed or {}) if subject is not None else None
     trust = make_trust(subject, absent or {}) if subject is not None else None
@@ -138,10 +138,10 @@ def report_subject(runs: Sequence[Path]) -> Path | None:
     return subject.folder if subject is not None else None
 
 
-def _read(folders: Sequence[Path]) -> Ladder:
+def _read(folders: Sequence[Path], page: Path | None = None) -> Ladder:
     candidates = [RunRecord.read(folder) for folder in folders]
     check_one_data(candidates)
-    return climbed(candidates)
+    return climbed([replace(run, page=page) for run in candidates])
 
 
 def climbed(candidates: Sequence[RunRecord]) -> Ladder:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from pawsight.classifier.costs import Costs
 from pawsight.classifier.prediction_sets import PredictionSets
-from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust, trust_from
+from pawsight.classifier.trust import LabelRule, OodDetector, RiskGuarantee, Trust, trust_from
 from pawsight.core.errors import PawsightError, StorageError, WrongUsage
 from pawsight.core.runs import (
     AUDIT,
@@ -41,6 +41,7 @@ from pawsight.core.runs import (
     SPLITS,
     SUSPECTS,
     Epoch,
+    from_folder,
     from_here,
     named_run,
     read_history,
@@ -59,8 +60,11 @@ from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import CurvePoint, LearningCurve, honest
 from pawsight.evaluation.metrics import ClassMetrics, Metrics, to_jsonable
 from pawsight.evaluation.selective import CostFigures, SetFigures
+from pawsight.evaluation.several_labels import AnswerFigures, LabelMetrics, SeveralLabelsMetrics
+from pawsight.evaluation.several_labels import to_jsonable as several_labels_json
 from pawsight.evaluation.slices import Slice
 from pawsight.images.decode import GreyRange
+from pawsight.reports.growth import GrowthRecord
 
 VERSION = 1  # of metrics.json; files without one have the same keys
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
@@ -196,6 +200,7 @@ class RunRecord:
     depth: Mapping[str, Any] = field(default_factory=dict)  # where a probe reads its backbone, and what else was tried
     patch: PatchOutcome | None = None  # what decisions about labels changed
     gain_from_patch: Gain | None = None  # over the run that the patch was made for
+    growth: GrowthRecord | None = None  # how it grew out of another run
     temperature: float | None = None  # of the calibration; None: not recorded
     fitted_on: str = ""  # what the temperature was fitted on
     calibrated_on: int = 0  # pictures that the temperature was fitted on
@@ -210,6 +215,8 @@ class RunRecord:
     costs: Costs | None = None
     measured_costs: Mapping[str, CostFigures] = field(default_factory=dict)  # by subset
     detector: OodDetector | None = None  # of out-of-distribution pictures
+    label_rules: tuple[LabelRule, ...] = ()  # in the order of `classes`, where a picture may have several; else empty
+    several_labels: Mapping[str, SeveralLabelsMetrics] = field(default_factory=dict)  # by subset, in place of `Metrics`
     decided: Mapping[str, Any] = field(default_factory=dict)  # subset -> what was answered, as plain JSON values
     no_guarantee: str = ""  # why there is none
     command: str = ""  # that makes the same run again
@@ -222,6 +229,7 @@ class RunRecord:
     looks_at_test: int = 0
     problems: tuple[str, ...] = ()  # fields that cannot be read, one line each
     computed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # files that the run could not take
+    page: Path | None = None  # folder of a page about it, where what the page says is typed; None: the current folder
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -305,6 +313,7 @@ class RunRecord:
             depth=_mapping(values.get("depth")),
             patch=_patch(fields.inside("patch")),
             gain_from_patch=_gain(fields.inside("gain_from_patch")),
+            growth=_growth(fields.inside("growth")),
             temperature=calibration.number("temperature"),
             fitted_on=calibration.text("fitted_on"),
             calibrated_on=calibration.count("pictures") or 0,
@@ -320,6 +329,8 @@ class RunRecord:
             measured_sets=_figures(fields.inside("sets"), SetFigures),
             costs=_trusted(fields.inside("costs"), "costs", key="listed").costs,
             measured_costs=_figures(fields.inside("costs"), CostFigures),
+            label_rules=_trusted(fields.inside("several_labels"), "labels", key="rules").labels,
+            several_labels=_several_labels(fields.inside("several_labels")),
             no_guarantee=selective.text("broken"),
             # Some runs keep the command as a list of words.
             command=shlex.join(map(str, command)) if isinstance(command, list) else fields.text("command"),
@@ -330,7 +341,7 @@ class RunRecord:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `train --json` and, but for the place of the run, metrics.json have them."""
-        return {
+        plain = {
             "version": VERSION,
             "run": str(self.folder),
             "recipe": self.recipe,
@@ -358,6 +369,7 @@ class RunRecord:
             "depth": dict(self.depth) or None,
             "patch": self.patch.to_json() if self.patch else None,
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
+            "growth": self.growth.to_json() if self.growth else None,
             "calibration": self._calibration_json(),
             "abstention": self._abstention_json(),
             "detector": self.detector.to_json() if self.detector is not None else None,
@@ -368,6 +380,11 @@ class RunRecord:
             "seconds": dict(self.seconds),
             "machine": self.machine,
         }
+        if self.label_rules:
+            rules = [rule.to_json() for rule in self.label_rules]
+            measured = {subset: several_labels_json(metrics) for subset, metrics in self.several_labels.items()}
+            plain["several_labels"] = {"rules": rules, **measured}
+        return plain
 
     def cross_validation_json(self) -> dict[str, Any] | None:
         """Return the cross-validated figures and which accuracy to believe; None where none were needed."""
@@ -425,11 +442,15 @@ class RunRecord:
     def measured(self, subsets: Sequence[str] = ("test", "validation", "cross-validation")) -> dict[str, Any] | None:
         """Return subset, pictures, accuracy and its interval for the first of these subsets that was measured.
 
-        They are plain JSON values, as web pages show them; None where none of the subsets was measured.
+        They are plain JSON values, as web pages show them; None where none of the subsets was measured. Of several
+        labels the accuracy is the share of the pictures of which every label is right.
         """
         crossed = None if self.cross_validation is None else self.cross_validation.metrics
         known = {"test": self.test, "validation": self.validation, "cross-validation": crossed}
         for subset in subsets:
+            if (labels := self.several_labels.get(subset)) is not None and (ends := labels.intervals["exact_match"]):
+                figures = {"pictures": labels.pictures, "accuracy": labels.exact_match}
+                return {"subset": subset, **figures, "interval": ends.as_list()}
             if (scores := known[subset]) is not None:
                 figures = {"pictures": scores.pictures, "accuracy": scores.accuracy}
                 return {"subset": subset, **figures, "interval": scores.interval.as_list()}
@@ -450,7 +471,11 @@ class RunRecord:
     @property
     def shown(self) -> str:
         """The folder as pages and commands show it: they should hold where runs and pages are moved to."""
-        return str(from_here(self.folder))
+        return self.path_shown(self.folder)
+
+    def path_shown(self, path: Path) -> str:
+        """Return a path as pages and commands show it: relative to the page, or to the current folder above it."""
+        return str(from_here(path)) if self.page is None else from_folder(path, self.page)
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
@@ -479,6 +504,13 @@ class RunRecord:
             Assigned(*(row.get(column) or "" for column in ("path", "sha256", "label", "part", "group")))
             for row in _read_rows(self.folder / SPLITS)
         )
+
+    @cached_property
+    def commonest(self) -> int | None:
+        """The class that the training subset has most pictures of, the first of several; None where it is not known."""
+        counts = Counter(picture.label for picture in self.split if picture.part == "train")
+        known = [index for index, name in enumerate(self.classes) if counts[name]]
+        return max(known, key=lambda index: counts[self.classes[index]], default=None)
 
     @cached_property
     def _groups(self) -> dict[str, str]:
@@ -689,6 +721,56 @@ def _metrics(fields: _Fields, classes: int) -> Metrics | None:
     )
 
 
+def _several_labels(fields: _Fields) -> dict[str, SeveralLabelsMetrics]:
+    """Read what was measured of several labels by subset; what cannot be read is left out and named."""
+    measured = {}
+    for subset in SUBSETS:
+        if subset in fields.values:
+            try:
+                measured[subset] = _metrics_of_labels(fields.values[subset])
+            except (KeyError, TypeError, ValueError) as error:
+                fields.problems.append(f"{fields.place}{subset} cannot be read: {str(error)[:100]}")
+    return measured
+
+
+def _metrics_of_labels(plain: Mapping[str, Any]) -> SeveralLabelsMetrics:
+    def ends(values: Mapping[str, Any]) -> dict[str, Interval | None]:
+        return {name: None if known is None else Interval(*_pair(known)) for name, known in values.items()}
+
+    def answers(values: Mapping[str, Any] | None) -> AnswerFigures | None:
+        if values is None:
+            return None
+        interval = None if values["interval"] is None else Interval(*_pair(values["interval"]))
+        return AnswerFigures(int(values["answered"]), int(values["wrong"]), _perhaps(values["error"]), interval)
+
+    shares = ("average_precision", "precision", "recall", "f1")
+    labels = tuple(
+        LabelMetrics(
+            name=str(label["name"]),
+            pictures=int(label["pictures"]),
+            threshold=_number(label["threshold"]),
+            **{name: _perhaps(label[name]) for name in shares},
+            intervals=ends(label["intervals"]),
+            has=answers(label["has"]),
+            has_not=answers(label["has_not"]),
+            unsure=None if label["unsure"] is None else int(label["unsure"]),
+        )
+        for label in plain["labels"]
+    )
+    return SeveralLabelsMetrics(
+        pictures=int(plain["pictures"]),
+        mean_average_precision=_perhaps(plain["mean_average_precision"]),
+        micro_f1=_number(plain["micro_f1"]),
+        macro_f1=_perhaps(plain["macro_f1"]),
+        exact_match=_number(plain["exact_match"]),
+        log_loss=_number(plain["log_loss"]),
+        intervals=ends(plain["intervals"]),
+        labels=labels,
+        absent=tuple(map(str, plain["absent"])),
+        groups=None if plain["groups"] is None else int(plain["groups"]),
+    )
+
+
 def _cross_validation(fields: _Fields, classes: int) -> CrossValidation | None:
     metrics, folds = _metrics(fields, classes), fields.count("folds")
     if metrics is None or not folds:
@@ -738,6 +820,13 @@ def _gain(fields: _Fields) -> Gain | None:
     holm = fields.number("p_holm")
     effect = fields.number("design_effect", least=1)
     return Gain(points, interval, p_value, verdict, int(first), int(second), int(pictures), holm, effect)
+
+
+def _growth(fields: _Fields) -> GrowthRecord | None:
+    grown = _kept(fields.values, GrowthRecord.from_json)
+    if grown is None and fields.values:
+        fields.problems.append("growth cannot be read")
+    return grown
 
 
 def _changes(fields: _Fields) -> dict[str, Ends]:
@@ -928,7 +1017,7 @@ def _only(table: AnswerTable, wanted: Counter[tuple[str, str]]) -> AnswerTable:
 
 def pairs_up(problem: str) -> bool:
     """Return whether the value of a problem's findings is the name of another picture."""
-    return problem.endswith(("two-labels", "across-parts", "duplicate"))
+    return problem.endswith(("two-labels", "labels-differ", "across-parts", "duplicate"))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

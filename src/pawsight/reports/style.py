@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -67,14 +67,16 @@ def drawing(name: str) -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float, *, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure of `width` x `height` inches and its axes, row by row."""
+def new_figure(
+    width: float, height: float, *, columns: int = 1, heights: Sequence[float] = (1,)
+) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure of `width` x `height` inches and its axes, row by row; `heights` are those of the rows."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+    return figure, list(figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights).flat)
 
 
 def to_png(figure: Figure, *, dpi: int = 150) -> bytes:

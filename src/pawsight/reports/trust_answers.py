@@ -25,6 +25,7 @@ Doubles = NDArray[np.float64]
 Row = dict[str, str]  # of a table, by column
 Format = Callable[[float], str]  # writes a figure
 _CALIBRATED = ("ece", "brier", "log_loss")
+NO_DIFFERENCE = "no measurable difference"  # the intervals before and after overlap
 NOT_CALIBRATED = "The run does not record how it was calibrated: an earlier version of Pawsight made it."
 
 
@@ -60,8 +61,11 @@ def answers_view(run: RunRecord) -> dict[str, Any]:
         "crossed": crossed_sentences(run),
         "calibration": _calibration_sentence(run),
         "changed": _changed(run, table),
-        "reliability_svg": reliability_svg(before, after) if after and run.temperature is not None else "",
+        "reliability_svg": reliability_svg(before, after, table.probabilities.max(axis=1))
+        if table is not None and run.temperature is not None
+        else "",
         "guarantee": list(guarantee_sentences(run, _table(run, "test"))),
+        "request": f"{command_of(run)[0]} --max-error 1%" if _is_unasked(run) else "",
         "detector": detector_sentence(detector) if detector is not None else "",
         "seen": list(seen_rows(detector)) if detector is not None else [],
     }
@@ -189,19 +193,26 @@ def _calibration_sentence(run: RunRecord) -> str:
 def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
     """Return the figures on validation before and after, with intervals."""
     temperature = run.temperature
+    if temperature == 1:
+        return []  # nothing was changed
     ends_before: Mapping[str, Interval | None] = {}
     if table is not None and temperature is not None and temperature > 0:
         ends_before = intervals(table.true, _uncalibrated(table, temperature), groups=table.groups)
     rows = []
     for key, (before, after) in run.calibrated.get("validation", {}).items():
         name, _, written = _MEASURES[key]
+        ends, ends_after = ends_before.get(key), _interval(run.validation, key)
+        is_apart = (
+            ends is not None and ends_after is not None and (ends.high < ends_after.low or ends_after.high < ends.low)
+        )
         rows.append(
             {
                 "name": name,
                 "before": written(before),
-                "before_interval": _ends(ends_before.get(key), written),
+                "before_interval": _ends(ends, written),
                 "after": written(after),
-                "after_interval": _ends(_interval(run.validation, key), written),
+                "after_interval": _ends(ends_after, written),
+                "difference": f"{'lower' if after < before else 'higher'} after" if is_apart else NO_DIFFERENCE,
             }
         )
     return rows
@@ -219,9 +230,9 @@ def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[st
         yield f"Risk guarantee by class: {words.visible(by_class_sentence(run))}."
         if never := never_sentence(run):
             yield words.visible(f"{never[0].upper()}{never[1:]}.")
-    elif asked is None and run.max_error_per_class is None:
+    elif _is_unasked(run):
         every = "Every picture is answered" if run.detector is None else "Every familiar picture is answered"
-        yield f"{every}: no risk guarantee was requested. To request one: {_asking(run)}"
+        yield f"{every}: no risk guarantee was requested."
     elif guarantee is None:
         why = words.visible(run.no_guarantee or "The run does not record why.")
         share = _share(asked if asked is not None else run.max_error_per_class or 0.0)
@@ -244,8 +255,8 @@ def detector_sentence(detector: OodDetector) -> str:
         "The out-of-distribution detector calls a picture “unfamiliar” that is unlike the training pictures. "
         f"Its threshold is set on {words.whole(detector.pictures)} pictures ({words.visible(detector.measured_on)}) so "
         f"that about {_share(detector.false_alarms)} of such pictures are rejected by mistake. "
-        f"{weakness}Of pictures of other things it noticed:"
-    )
+        f"{weakness}"
+    ).rstrip()
 
 
 def seen_rows(detector: OodDetector) -> Iterator[Row]:
@@ -263,8 +274,8 @@ def seen_rows(detector: OodDetector) -> Iterator[Row]:
             }
 
 
-def _asking(run: RunRecord) -> str:
-    return f"{command_of(run)[0]} --max-error 1%"
+def _is_unasked(run: RunRecord) -> bool:
+    return run.max_error is None and run.max_error_per_class is None and not run.by_class
 
 
 def _promised(guarantee: RiskGuarantee) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from pawsight.core.runs import from_here
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding
 from pawsight.reports import words
 from pawsight.reports.audit_page import EXPLAINED, SECOND_LOOK, by_severity, figure
+from pawsight.reports.candidates import data_of
 from pawsight.reports.pictures import Exhibit, Gallery
 from pawsight.reports.run_record import RunRecord, SuspectsRecord, pairs_up
 
@@ -42,7 +42,7 @@ def audit_view(run: RunRecord, gallery: Gallery, suspects: SuspectsRecord | None
         "conflicts": _conflicts_sentence(findings, len(conflicts)),
         "conflicting": [gallery.exhibit(pair) for pair in conflicts[:PAIRS]],
         "is_kept": findings is not None,
-        "command": typed("inspect", from_here(run.root) if run.root else "DATA", "--report"),
+        "command": typed("inspect", data_of(run), "--report"),
     }
 
 

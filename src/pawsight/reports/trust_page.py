@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pawsight.core.runs import from_here
 from pawsight.core.text import typed
 from pawsight.evaluation.comparison import TIE, WORSE
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.evaluation.slices import Slice
 from pawsight.reports import words
 from pawsight.reports.charts import curve_svg
+from pawsight.reports.growth import growth_view
 from pawsight.reports.pictures import Gallery, gallery_of
 from pawsight.reports.run_record import CurveRecord, LikelyWrong, RunRecord, SlicesRecord, SuspectsRecord
 from pawsight.reports.trust_answers import answers_view, calibration_json
@@ -45,6 +47,7 @@ def make_trust(run: RunRecord, absent: Mapping[str, str]) -> Row:
         "suspects": suspects_view(run, suspects, gallery) if suspects is not None else None,
         "slices": slices_view(slices, gallery) if slices is not None else None,
         "curve": curve_view(curve) if curve is not None else None,
+        "growth": growth_view(run.growth, gallery) if run.growth is not None else None,
         "absent": {
             name: {"why": absent.get(name) or NOT_COMPUTED, "command": commands[name]}
             for name, part in kept.items()
@@ -60,7 +63,7 @@ def trust_json(run: RunRecord) -> dict[str, Any]:
     abstention = values["abstention"] or {}
     suspects, slices, curve = run.suspects, run.slices, run.learning_curve
     return {
-        "run": run.shown,
+        "run": str(from_here(run.folder)),
         "audit": audit_json(run),
         "cross_validation": values["cross_validation"],
         "calibration": calibration_json(run),
@@ -68,6 +71,7 @@ def trust_json(run: RunRecord) -> dict[str, Any]:
         "guard": abstention.get("guard") or None,
         "suspects": dict(suspects.plain) if suspects is not None else None,
         "gain_from_patch": values["gain_from_patch"],
+        "growth": values["growth"],
         "slices": slices.to_json() if slices is not None else None,
         "learning_curve": curve.to_json() if curve is not None else None,
         "looks_at_test": run.looks_at_test,

@@ -37,6 +37,7 @@ from pawsight.training.ood_detector import (
     sample_rows,
     threshold_for,
 )
+from pawsight.training.several_labels import label_rules
 from pawsight.training.temperature import gain_of, gain_of_temperature
 
 Flags = NDArray[np.bool_]
@@ -57,10 +58,13 @@ def calibrate(
     it is 1. It is 1 too where it does not measurably help: where its gain in log loss is not above one standard error,
     on validation where that is large and was not fitted to, else by fifths of what it was fitted to. With class weights
     each class counts the same here too: the probabilities are those among pictures of which each class is equally
-    frequent.
+    frequent. Of several labels nothing is calibrated: a sigmoid for each, fitted with a strength of its own, has
+    probabilities that mean what they say.
     """
     from scipy.special import softmax
 
+    if context.dataset.several_labels:
+        return trained, Trust(), 0, None
     temperature, gain, source, pictures = 1.0, None, Trust().fitted_on, 0
     logits, features = trained.logits_out_of_fold, trained.features.get("validation")
     labels, groups = context.labels("validation"), context.split.numbers("validation")
@@ -125,8 +129,8 @@ def add_detector(
     if options.answer_all or context.recipe.method == "majority":  # which looks at no picture
         return model, trust, {}
     rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
-    rows = rows[context.labels("train")[rows] != trust.none_class]
-    labels, groups = context.labels("train")[rows], context.split.numbers("train")[rows]
+    rows = rows[context.strata("train")[rows] != trust.none_class]
+    labels, groups = context.strata("train")[rows], context.split.numbers("train")[rows]
     folds = group_folds(labels, groups, folds_for_detector(len(rows)), context.recipe.seed)
     fitted = fit_detector(
         *detector_features(context, model, "train", rows), labels, folds, options.false_alarms, seed=context.recipe.seed
@@ -186,8 +190,10 @@ def add_guarantee(
     """Return a calibrated model and its trust with a risk guarantee, and why the guarantee is missing.
 
     The reason is empty where there is a guarantee. `familiar` is what `add_detector` returned; nothing is guaranteed of
-    other pictures.
+    other pictures. Several labels always get their thresholds.
     """
+    if context.dataset.several_labels:
+        return model, *_with_label_rules(context, model, trust, options, familiar)
     if all(asked is None for asked in (options.max_error, options.max_error_per_class, options.sets, options.costs)):
         return model, trust, ""
     costs = None if options.costs is None else costs_for(options.costs, context.classes)
@@ -211,6 +217,30 @@ def add_guarantee(
     if why_no_sets:
         notes += (f"no prediction sets: {why_no_sets}",)
     return replace(model, notes=(*model.notes, *notes)), trust, why
+
+
+def _with_label_rules(
+    context: TrainingContext,
+    model: TrainedModel,
+    trust: Trust,
+    options: SelectiveOptions,
+    familiar: Mapping[str, Flags],
+) -> tuple[Trust, str]:
+    """Return a trust with the threshold of each label and its guarantees, and which answers have none."""
+
+    def known(subset: str, table: Floats) -> tuple[Flags, Floats]:
+        rows = familiar.get(subset, np.ones(len(table), bool))
+        return context.truth(subset)[rows], table[rows]
+
+    crossed = None if model.out_of_fold is None else known("train", model.out_of_fold)
+    rules = label_rules(known("validation", model.probabilities["validation"]), crossed, max_error=options.max_error)
+    without = [
+        f"{answer} {name!r}"
+        for name, rule in zip(context.classes, rules, strict=True)
+        for answer, kept in (("has", rule.has), ("has not", rule.has_not))
+        if rule.max_error is not None and kept is None
+    ]
+    return replace(trust, labels=rules), f"never sure enough: {', '.join(without)}" if without else ""
 
 
 def count_detections(trust: Trust, engine: Engine) -> Trust:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import Epoch
 from pawsight.core.storage import new_folder, remove, sha256_of, sha256_of_file, write_text
 from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture
+from pawsight.data.label_sets import truth_of
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings, GreyRange, Pixels
 from pawsight.images.loader import load
@@ -34,6 +36,7 @@ Layer = tuple[str, str, str, int]
 METHOD_VERSION = 5  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
 _ARRAY, _CHECKSUM = "pixels.npy", "seal.txt"
 _PIECE_BYTES = 1 << 20
+_FEWEST_TOGETHER = 9  # pictures with the same labels beside one, for these to be a class of their own
 _SHOWN = 5  # names in a message
 
 
@@ -52,6 +55,7 @@ class RunEnvironment:
     grey_range: GreyRange | None = None  # that 16-bit pictures use; None: that of their type
     allow_missing: float = LOSS_ALLOWED  # largest share of the pictures that may be unreadable
     data: str = ""  # as `pawsight inspect` reads it
+    command: str = ""  # that began a run which grows; empty: data and recipe say it
     device: Device = CPU  # that computes the features of a frozen backbone
 
     def decode_settings(self, recipe: Recipe) -> DecodeSettings:
@@ -98,7 +102,7 @@ class TrainingContext:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the outputs."""
+        """Names of the classes, or of the labels, in the order of the outputs."""
         return self.dataset.classes
 
     @property
@@ -138,6 +142,22 @@ class TrainingContext:
         """Return the class indices (N,) of one subset."""
         index = {name: number for number, name in enumerate(self.classes)}
         return np.array([index[assigned.label] for assigned in self.split.part(subset)], dtype=np.int64)
+
+    def strata(self, subset: str) -> Labels:
+        """Return a number (N,) for each picture of one subset: its class, or which labels it has together.
+
+        Pictures whose labels fewer than `_FEWEST_TOGETHER` others have share the last number.
+        """
+        if not self.dataset.several_labels:
+            return self.labels(subset)
+        texts = [assigned.label for assigned in self.split.part(subset)]
+        counts = Counter(texts)
+        frequent = [text if counts[text] > _FEWEST_TOGETHER else "" for text in texts]
+        return np.unique(frequent, return_inverse=True)[1].astype(np.int64)
+
+    def truth(self, subset: str) -> NDArray[np.bool_]:
+        """Return which labels each picture of one subset has (N, L), in a data set of several labels."""
+        return truth_of([assigned.label for assigned in self.split.part(subset)], self.classes)
 
     def features(self, subset: str) -> FeatureTable:
         """Return the backbone's features of one subset, at every depth."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pawsight.classifier.prediction_sets import choose_sets, fewest_for_sets
-from pawsight.classifier.trust import VALIDATION, Floats, Labels, SelectiveOptions, Trust
+from pawsight.classifier.trust import VALIDATION, Floats, SelectiveOptions, Trust
 from pawsight.core import text
 from pawsight.core.errors import TrainingFailed
 from pawsight.data.found import Found
@@ -24,7 +26,8 @@ from pawsight.training.threshold import Flags, choose_threshold, fewest_for_guar
 
 BOTH = "validation and, out of fold, training pictures"
 TRAINING = "training pictures, out of fold"
-Answers = tuple[Labels, Floats]  # true classes (N,) and probabilities (N, C)
+# True classes (N,) and probabilities (N, C); of several labels whether pictures have them, as their probabilities.
+Answers = tuple[NDArray[Any], Floats]
 
 
 def add_guarantees(
@@ -50,7 +53,7 @@ def add_guarantees(
     why, why_no_sets = "", ""
     if options.max_error is not None:
         is_enough = len(validation[0]) >= fewest_for_guarantee(options.max_error)
-        (true, table), source = _measured_on(validation, out_of_fold, is_enough)
+        (true, table), source = measured_on(validation, out_of_fold, is_enough)
         answers = trust.answers(table)
         confidences, right = table[np.arange(len(true)), answers], answers == true
         guarantee = choose_threshold(
@@ -62,7 +65,7 @@ def add_guarantees(
         trust, why = _guarantees_by_class(trust, options.max_error_per_class, validation, out_of_fold)
     if options.sets is not None:
         fewest = np.bincount(validation[0], minlength=validation[1].shape[1]).min()
-        (true, table), source = _measured_on(validation, out_of_fold, fewest >= fewest_for_sets(options.sets))
+        (true, table), source = measured_on(validation, out_of_fold, fewest >= fewest_for_sets(options.sets))
         trust = replace(trust, sets=choose_sets(true, table, coverage=options.sets, measured_on=source))
         if trust.sets is None:
             needed = fewest_for_sets(options.sets)
@@ -70,7 +73,7 @@ def add_guarantees(
     return trust, why, why_no_sets
 
 
-def _measured_on(validation: Answers, out_of_fold: Answers | None, is_enough: bool) -> tuple[Answers, str]:
+def measured_on(validation: Answers, out_of_fold: Answers | None, is_enough: bool) -> tuple[Answers, str]:
     """Return the answers that a guarantee is measured on, and what they are called."""
     if is_enough or out_of_fold is None:
         return validation, VALIDATION
@@ -85,7 +88,7 @@ def _guarantees_by_class(
     """Return a trust with a guarantee for the answers with each class, and why there is none for any."""
     classes = validation[1].shape[1]
     fewest = np.bincount(trust.answers(validation[1]), minlength=classes).min()
-    (true, table), source = _measured_on(validation, out_of_fold, fewest >= fewest_for_guarantee(max_error))
+    (true, table), source = measured_on(validation, out_of_fold, fewest >= fewest_for_guarantee(max_error))
     answers = trust.answers(table)
     by_class = tuple(
         choose_threshold(table[own, label], true[own] == label, max_error=max_error, measured_on=source)

@@ -31,12 +31,12 @@ from pawsight.training.relevance import SELECTED_FEATURES, Relevance, standardis
 # Inverse strengths of the L2 penalty on standardised features, from strong to weak.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # Pictures x classes; with more the strength is chosen on a stratified sample, so that it costs no more than the fit.
-_MOST_CHOSEN_ON = 400_000
+MOST_CHOSEN_ON = 400_000
 Z95 = 1.96  # standard errors either side of a mean that make a 95 % interval
 _SHIFT = 2.0  # nats: standard deviation of the prior of `balancing_shift`
 # In nats: what is as sure as on the photographs (0.03) gains less by any depth, and was right no more often.
 _LEAST_GAIN = 0.01
-_MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
+MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
 # Training pictures x classes up to which each fold chooses depth and strength again, in a few seconds. Beyond that the
 # choice flatters little, unless a class has too few pictures for all folds.
 _MOST_WHOLE, _MOST_WHOLE_OF_RARE = 1000, 6000
@@ -231,7 +231,7 @@ def fit_head(
     as in `relevance`.
     """
     depths = depths_to_compare(features) if depth == AUTO else (depth,)
-    most = min(_MOST_CHOSEN_ON // classes, _MOST_COMPARED if len(depths) > 1 else _MOST_CHOSEN_ON)
+    most = min(MOST_CHOSEN_ON // classes, MOST_COMPARED if len(depths) > 1 else MOST_CHOSEN_ON)
     rows = stratified_sample(labels, most=max(most, 2 * classes), seed=seed)
     weights = class_weights(labels, classes=classes) if is_balanced else np.ones(len(labels), np.float32)
     own, own_groups = labels[rows], np.arange(len(rows)) if groups is None else groups[rows]

@@ -22,7 +22,8 @@ def fit_reference(context: TrainingContext, model: TrainedModel) -> Reference | 
     if context.recipe.class_weights:
         return None
     pictures, seed = context.split.sizes["validation"], context.recipe.seed
-    if pictures < FEWEST_PICTURES or "validation" not in model.features or context.recipe.method == "majority":
+    cannot = context.recipe.method == "majority" or context.dataset.several_labels
+    if pictures < FEWEST_PICTURES or "validation" not in model.features or cannot:
         return None
     features = _training_features(context, model)
     mean, spread = features.mean(axis=0), features.std(axis=0)

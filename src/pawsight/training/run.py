@@ -43,6 +43,7 @@ from pawsight.training.calibration import (
 from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedModel, TrainingContext
 from pawsight.training.features import FeatureSink, feature_sink, trusted_device
 from pawsight.training.guarantees import check_guarantee, check_guarantee_by_names
+from pawsight.training.label_probe import train_label_probe
 from pawsight.training.networks import train_network, write_events
 from pawsight.training.probe import train_majority, train_probe
 from pawsight.training.reference import fit_reference
@@ -68,7 +69,8 @@ class TrainedRun:
     recipe: Recipe
     dataset: Dataset
     split: Split
-    labels: Mapping[str, Labels]  # subset -> class indices (N,)
+    labels: Mapping[str, Labels]  # subset -> class indices (N,); empty where pictures have several labels
+    truths: Mapping[str, Flags]  # subset -> which labels each picture has (N, L); empty where each has one
     model: TrainedModel  # calibrated
     trust: Trust
     uncalibrated: Mapping[str, Floats]  # subset -> probabilities (N, C) before the temperature
@@ -113,6 +115,7 @@ def train_run(
         options. StorageError: the disk refused.
     """
     found = found_for(source.find(), given)
+    check_several_labels(found, recipe, options, patch=patch, folds=folds)
     check_names(found.folders)
     check_reserved_names(found.folders, options)
     if options.costs is not None:
@@ -148,7 +151,7 @@ def train_run(
         context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink, folds)
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
-            trained = _METHODS[recipe.method](context)
+            trained = (train_label_probe if dataset.several_labels else _METHODS[recipe.method])(context)
             if choice is not None:
                 depth = {**(trained.depth or {}), "backbone": choice}
                 trained = replace(trained, notes=(choice_note(choice), *trained.notes), depth=depth)
@@ -166,7 +169,8 @@ def train_run(
         recipe=recipe,
         dataset=context.dataset,
         split=context.split,
-        labels={subset: context.labels(subset) for subset in PARTS},
+        labels={} if dataset.several_labels else {subset: context.labels(subset) for subset in PARTS},
+        truths={subset: context.truth(subset) for subset in PARTS} if dataset.several_labels else {},
         model=model,
         trust=trust,
         uncalibrated=uncalibrated,
@@ -317,6 +321,40 @@ def check_reserved_names(classes: Sequence[str], options: SelectiveOptions) -> N
         )
 
 
+def check_several_labels(
+    found: Found, recipe: Recipe, options: SelectiveOptions, *, patch: Patch | None, folds: int | None
+) -> None:
+    """Refuse what says nothing of pictures with several labels.
+
+    Raises:
+        WrongUsage: with the option.
+    """
+    asked = {
+        "--class-weights": recipe.class_weights,
+        "--backbone auto": recipe.backbone == AUTO,
+        "--folds": folds is not None,
+        "--patch": patch is not None,
+        "--max-error-per-class": options.max_error_per_class is not None,
+        "--sets": options.sets is not None,
+        "--costs": options.costs is not None,
+        "--none-class": options.none_class is not None,
+    }
+    if not found.several_labels:
+        return
+    if recipe.method != "probe":
+        raise WrongUsage(
+            f"The recipe {recipe.name} cannot be trained with several labels a picture.",
+            "It has one answer for each picture.",
+            "Type --recipe probe",
+        )
+    if named := [option for option, is_asked in asked.items() if is_asked]:
+        raise WrongUsage(
+            f"{named[0]} cannot be used with several labels a picture.",
+            "It is about pictures that are of one class each; here each label has its own answer.",
+            f"Leave {named[0]} out.",
+        )
+
+
 def check_split(split: Split, *, compares_epochs: bool) -> None:
     """Refuse a split that no classifier can be trained on.
 
@@ -333,8 +371,8 @@ def check_split(split: Split, *, compares_epochs: bool) -> None:
             "This recipe keeps its best epoch, and only validation can say which that is.",
             "Add pictures, or train without epochs: --recipe probe",
         )
-    taught = {assigned.label for assigned in split.part("train")}
-    untaught = sorted({assigned.label for assigned in split.assigned} - taught)
+    taught = split.labels_in("train")
+    untaught = sorted((split.labels_in("validation") | split.labels_in("test")) - taught)
     if untaught:
         more = f" and {len(untaught) - 5:,} more" if len(untaught) > 5 else ""
         raise BadDataset(

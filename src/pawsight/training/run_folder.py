@@ -160,7 +160,8 @@ def _write_tables(folder: Path, context: TrainingContext) -> None:
     """Write what is known before training; the identity comes first, so that a run killed here is found again."""
     dataset = context.dataset
     source = source_json(folder, dataset.root, context.identity(), reading=dataset.reading.to_json())
-    write_json(folder / SOURCE, {**source, "basis": context.basis()})
+    command = {"command": context.env.command} if context.env.command else {}
+    write_json(folder / SOURCE, {**source, **command, "basis": context.basis()})
     write_text(folder / RECIPE, context.recipe.to_toml())
     split = [
         (assigned.name, assigned.sha256, assigned.label, assigned.part, assigned.group)

@@ -4,10 +4,12 @@
     POST /api/v1/predict                   pictures in, one prediction for each
     POST /v1/models/NAME:predict           the same as TensorFlow Serving's clients ask it
     POST /api/v1/explain?class=NAME        one picture in, a PNG with its heat map out
+    POST /api/v1/thumbnail                 one picture in, a small JPEG of it out
     POST /api/v1/feedback?class=NAME       one picture in, kept with the class that a user gave, where that is allowed
     DELETE /api/v1/feedback/SHA256         one that was kept is removed
     GET  /api/v1/model                     the classifier and the limits of the service
     GET  /api/v1/report                    the run's report, where one was made and may be shown
+    /share.svg                             the page's address as a QR code, where it is shared
     /livez  /readyz  /metrics              for operators
 
 middleware.py checks every request before; service.py has the classifier.
@@ -46,6 +48,7 @@ from pawsight.classifier.trust import ANSWERED, UNSURE, Trust
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import versions
 from pawsight.core.runs import METRICS
+from pawsight.images.decode import READABLE_NAMES
 from pawsight.reports.run_record import RunRecord
 from pawsight.web.limits import Limits
 from pawsight.web.middleware import REPORT_HEADERS, RequestState, ServiceMiddleware
@@ -76,6 +79,7 @@ def create_app(
     origins: Collection[str] = (),
     with_report: bool = False,
     title: str = "",
+    share: str = "",
     start: bool = True,
 ) -> Starlette:
     """Return the application around a service.
@@ -87,6 +91,7 @@ def create_app(
         origins: of other sites whose pages may use the service, as scheme://host:port; no cookies are involved.
         with_report: show the run's report, which contains training pictures.
         title: the question of the page; empty: the classes make it.
+        share: the page's address for other devices, which it shows as a QR code; empty: it shows none.
         start: open the classifier before the first request; False where the server does it, so that /livez answers
             before.
     """
@@ -98,7 +103,7 @@ def create_app(
         yield
         await service.stop()
 
-    routes = _Routes(service, with_report=with_report, title=title)
+    routes = _Routes(service, with_report=with_report, title=title, share=share)
     middleware = [Middleware(ServiceMiddleware, service=service, token=token, hosts=hosts, origins=origins)]
     if origins:
         cors = Middleware(
@@ -120,8 +125,8 @@ def create_app(
 class _Routes:
     """One method for each route."""
 
-    def __init__(self, service: Service, *, with_report: bool, title: str) -> None:
-        self._service, self._with_report, self._title = service, with_report, title
+    def __init__(self, service: Service, *, with_report: bool, title: str, share: str) -> None:
+        self._service, self._with_report, self._title, self._share = service, with_report, title, share
         self._openapi = json.dumps(openapi(service.limits)).encode()
         self._version = static_version()
 
@@ -133,10 +138,12 @@ class _Routes:
             Route("/api/v1/predict", self.predict, methods=["POST"]),
             Route("/v1/models/{name}:predict", self.predict_instances, methods=["POST"]),
             Route("/api/v1/explain", self.explain, methods=["POST"]),
+            Route("/api/v1/thumbnail", self.thumbnail, methods=["POST"]),
             Route("/api/v1/feedback", self.feedback, methods=["POST"]),
             Route("/api/v1/feedback/{sha256}", self.withdraw, methods=["DELETE"]),
             Route("/api/v1/model", self.model),
             Route("/api/v1/report", self.report),
+            Route("/share.svg", self.share),
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
             Route("/metrics", self.metrics),
@@ -170,6 +177,13 @@ class _Routes:
             label = request.query_params.get("class", "")
             png = await self._service.explain(served, uploads[0], label, address=state.address)
             return Response(png, media_type="image/png")
+
+    async def thumbnail(self, request: Request) -> Response:
+        state = _state(request, "/api/v1/thumbnail")
+        async with self._received(request, state) as (served, uploads):
+            _check_single(uploads)
+            jpeg = await self._service.thumbnail(served, uploads[0], address=state.address)
+            return Response(jpeg, media_type="image/jpeg")
 
     async def feedback(self, request: Request) -> Response:
         state = _state(request, "/api/v1/feedback")
@@ -227,8 +241,11 @@ class _Routes:
                     "sets": None if card.trust.sets is None else card.trust.sets.coverage,
                     "detector": detector_of(card.trust),
                     "heat_maps": True,
+                    "thumbnails": True,
+                    "reads": READABLE_NAMES.split(", "),
                     "feedback": self._service.keeps_feedback,
                     "report": "/api/v1/report" if has_report else None,
+                    "share": self._share or None,
                 }
             )
 
@@ -245,6 +262,14 @@ class _Routes:
     async def openapi(self, request: Request) -> Response:
         _state(request, "/openapi.json")
         return Response(self._openapi, media_type="application/json")
+
+    async def share(self, request: Request) -> Response:
+        _state(request, "/share.svg")
+        if not self._share:
+            raise RequestProblem("not-found", "This page is not shared: it was started without --share.")
+        from pawsight.web.qr_code import svg_of
+
+        return Response(svg_of(self._share), media_type="image/svg+xml")
 
     async def livez(self, request: Request) -> Response:
         _state(request, "/livez")

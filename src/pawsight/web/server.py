@@ -63,6 +63,7 @@ def serve_here(
     with_report: bool = False,
     feedback: Feedback | None = None,
     title: str = "",
+    share: str = "",
     answer_all: bool = False,
     device: Device = CPU,
     progress: Progress = SILENT,
@@ -80,6 +81,7 @@ def serve_here(
         with_report: show the run's report.
         feedback: keeps the pictures that users label.
         title: the question of the page; empty: the classes make it.
+        share: the page's address for other devices, which it shows as a QR code; empty: it shows none.
         answer_all: call no picture unsure or unfamiliar.
         device: what computes.
         progress: hears where that is not what was asked for.
@@ -105,6 +107,7 @@ def serve_here(
                     origins=origins,
                     with_report=with_report,
                     title=title,
+                    share=share,
                     start=False,
                 ),
                 http=limited_protocol(limits, proxies),

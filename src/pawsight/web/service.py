@@ -17,7 +17,7 @@ from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import usable_cores
 from pawsight.evaluation.deployment import Deployment, Window
 from pawsight.explanation.heatmap import Explainer
-from pawsight.explanation.overlay import LARGEST_PX, overlay
+from pawsight.explanation.overlay import LARGEST_PX, overlay, plain_jpeg
 from pawsight.images.decode import DecodeSettings
 from pawsight.web.batcher import Batcher
 from pawsight.web.decoders import DecoderLost, Decoders, finished
@@ -263,6 +263,20 @@ class Service:
                 raise RequestProblem("unknown-class", f"{error.what} {error.why}") from None
             await self._explaining.acquire()
             return await finished(self._draw(served, upload, label), self._drawing)
+
+    async def thumbnail(self, served: Served, upload: Upload, *, address: str = "") -> bytes:
+        """Return a picture as a JPEG that browsers can show, with its own proportions.
+
+        Raises:
+            RequestProblem: the picture cannot be read, or the queue is full.
+        """
+        with self.pictures.hold(1, address):
+            try:
+                settings = replace(served.settings, image_px=LARGEST_PX)
+                square, size = await self.decoders.decode_sized(upload.data, settings)
+            except UnreadablePicture as error:
+                raise self._refused(upload, error) from None
+            return await asyncio.to_thread(plain_jpeg, square, size)
 
     @property
     def keeps_feedback(self) -> bool:

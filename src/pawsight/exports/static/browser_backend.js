@@ -89,7 +89,7 @@ function modelFrom(facts) {
     classes: facts.classes,
     recipe: facts.recipe.name ?? null,
     imagePx: facts.decode.image_px,
-    validation: facts.web.validation,
+    measured: facts.web.measured ?? null,
     maxError: facts.web.max_error,
     sets: facts.sets ? facts.sets.coverage : null,
     detector: facts.web.detector ?? null,

@@ -7,15 +7,22 @@
 //                told(words) may be called on the way
 //   classify(files)  -> Promise of one Prediction for each File, in order; throws Busy or Refused
 //   explain(file, label)  -> Promise of a Blob: the whole picture with the heat map of a class, stretched to any shape
+//   thumbnail(file)  -> Promise of a Blob that this browser can show; only where the Model says `thumbnails`
+//   keep(file, label)  -> Promise of a digest: the file is kept with the class a person gave, null for none of the classes
+//   withdraw(digest)   -> Promise: it is no longer kept; both only where the Model says `feedback`
 //   openReport()     shows the run's report; called where the Model says there is one without an address
 //
-// Model: {title, classes, recipe, imagePx, validation, maxError, sets, detector, heatMaps, report, group, largest}
+// Model: {title, classes, recipe, imagePx, measured, maxError, sets, detector, heatMaps, thumbnails, reads, feedback, report, share, group, largest}
 //   title        the question at the top, or null where the classes make it
-//   validation   {pictures, accuracy, interval: [low, high]} or null
+//   measured     {subset, pictures, accuracy, interval: [low, high]} of pictures that were not trained on, or null
 //   maxError     share of answered pictures that may be wrong, where unsure ones are not answered; else null
 //   sets         share of prediction sets that hold the true class, null where there are no sets
 //   detector     {caught, pictures} of other things that it noticed; null where it calls no picture unfamiliar
+//   thumbnails   whether the backend makes small pictures of files that this browser cannot show
+//   reads        names of the types of pictures that it reads, e.g. "JPEG"
+//   feedback     whether pictures are kept that a person labels
 //   report       address of the run's report, true where openReport() shows it, or null
+//   share        {address, asksToken} of the page for other devices, whose QR code is share.svg, or null
 //   group        {files, bytes} that one call of classify may hold
 //   largest      bytes of one file
 //

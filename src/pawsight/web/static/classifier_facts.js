@@ -1,7 +1,7 @@
 // What the classifier is: the question that the page asks, how often it is right, what it cannot say.
 
 import { download } from "./answer_files.js";
-import { at, element, named } from "./dom.js";
+import { at, element, named, printable } from "./dom.js";
 import { count, percent } from "./words.js";
 
 const NAMED = 3; // with more classes than that, the question does not name them
@@ -14,11 +14,13 @@ export function introduce(backend) {
 }
 
 export function describe(model, backend, told) {
+  at("privacy").textContent = model.privacy ?? backend.privacy;
   question(model);
-  classes(model.classes);
+  classes(model.classes, Boolean(model.title));
   facts(model);
   latest(model.window ?? null);
   warning(model.detector);
+  if (model.share) at("links").prepend(share(model.share));
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
 
@@ -55,7 +57,10 @@ export function latest(found) {
 }
 
 function question({ title, classes: names }) {
-  if (title) document.title = at("question").textContent = title;
+  if (title) {
+    document.title = printable(title);
+    at("question").replaceChildren(named(title, { most: 100 }));
+  }
   if (title || names.length > NAMED) return;
   const parts = names.flatMap((name, place) => {
     const before = place === 0 ? "" : place === names.length - 1 ? " or " : ", ";
@@ -74,29 +79,54 @@ function warning(detector) {
     : "It answers every picture with one of its classes, also a picture of something else.";
 }
 
-function classes(names) {
+function classes(names, isTitled) {
   const few = names.length <= CHIPS;
-  at("chips").hidden = names.length <= NAMED || !few;
+  at("chips").hidden = !few || (names.length <= NAMED && !isTitled);
   at("classes").hidden = few;
   at("classes-title").textContent = `All ${names.length} classes`;
   at(few ? "chips" : "class-list").replaceChildren(...names.map((name) => element("li", {}, named(name))));
 }
 
-// A chip with the accuracy; what it means is in the popover.
-function facts({ recipe, classes: names, imagePx, validation }) {
-  const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), imagePx && `${imagePx}\u00a0px`]
-    .filter(Boolean)
-    .join(", ");
-  const words = validation ? `${percent(validation.accuracy)} right on new pictures` : "About this classifier";
+// A chip with how often it was right; what that means is in the popover.
+function facts({ recipe, classes: names, imagePx, measured }) {
+  const size = imagePx && `${imagePx}\u00a0px`;
+  const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), size].filter(Boolean).join(", ");
+  const words = measured ? `${outOf(measured)} right on new pictures` : "About this classifier";
   at("facts").replaceChildren(element("button", { type: "button", class: "quiet", popovertarget: "about" }, words));
-  at("about-test").textContent = validation ? tested(validation) : "How often it is right was not measured.";
+  at("about-test").textContent = measured ? tested(measured) : "How often it is right was not measured.";
   at("about-made").textContent = `${made.charAt(0).toUpperCase()}${made.slice(1)}.`;
 }
 
-function tested({ pictures, accuracy, interval }) {
+function outOf({ pictures, accuracy }) {
+  const [right, all] = [Math.round(accuracy * pictures), pictures].map((number) => number.toLocaleString("en-GB"));
+  return `${right} of ${all}`;
+}
+
+const SUBSETS = {
+  test: (pictures) => `Its test set has ${pictures}, which were used for nothing but this figure`,
+  validation: (pictures) => `Its validation set has ${pictures}, which it did not learn from`,
+  "cross-validation": (pictures) => `Cross-validation on ${pictures}: each was answered without learning from it`,
+};
+
+function tested({ subset, pictures, accuracy, interval }) {
   const [low, high] = interval.map((end) => (100 * end).toFixed(1));
-  const right = Math.round(accuracy * pictures);
-  return `It was tried on ${count(pictures, "picture")} that it did not learn from: ${right} of the answers were right (${percent(accuracy)}; 95\u00a0% interval ${low}\u2013${high}\u00a0%). On pictures of another kind it may be right less often.`;
+  const right = `${outOf({ pictures, accuracy })} answers were right`;
+  const share = `${percent(accuracy)}; 95\u00a0% interval ${low}\u2013${high}\u00a0%`;
+  return `${SUBSETS[subset](count(pictures, "picture"))}. ${right} (${share}). On pictures of another kind it may be right less often.`;
+}
+
+// The page's address as a QR code.
+function share({ address, asksToken }) {
+  at("share-address").href = at("share-address").textContent = address;
+  at("share-note").textContent = asksToken
+    ? "The device must be on the same network. It will ask for the access token, which the code does not hold."
+    : "The device must be on the same network. All devices there can use this page.";
+  at("share-close").addEventListener("click", () => at("share").close());
+  const show = () => {
+    at("share-code").src = "share.svg";
+    at("share").showModal();
+  };
+  return element("button", { type: "button", class: "link", onclick: show }, "Share");
 }
 
 function report(where, backend, told) {

@@ -175,12 +175,13 @@ export class Gallery {
     at("answers").hidden = at("keys").hidden = this.items.length === 0;
     document.body.classList.toggle("begun", this.items.length > 0);
     at("answers-title").textContent = count(this.items.length, "picture");
+    at("view").hidden = this.items.length < 2; // nothing to sort, and one number says whether it is enough
     at("heat-key").hidden = !this.model.heatMaps;
     at("working").hidden = waiting === 0;
     at("progress").max = this.items.length;
     at("progress").value = this.items.length - waiting;
     at("left").textContent = `${this.items.length - waiting} of ${this.items.length}`;
-    at("patch").hidden = !this.items.some((item) => item.truth !== undefined);
+    at("patch").hidden = this.model.feedback || !this.items.some((item) => item.truth !== undefined);
     if (waiting === 0 && this.wasWaiting && this.order !== "newest") this.arrange();
     this.wasWaiting = waiting > 0;
     this.list.classList.toggle("few", this.items.length <= 2);

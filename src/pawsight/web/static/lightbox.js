@@ -56,10 +56,10 @@ export class Lightbox {
 
   picture(item) {
     if (this.address) URL.revokeObjectURL(this.address);
-    this.address = item.thumbnail && URL.createObjectURL(item.file);
+    this.address = item.thumbnail && !item.unseen ? URL.createObjectURL(item.file) : null;
     if (!item.thumbnail) return at("whole").replaceChildren(element("span", { class: "kind" }, suffix(item.name)));
     const { width, height, url } = item.thumbnail;
-    const image = element("img", { src: this.address, alt: "" });
+    const image = element("img", { src: this.address ?? url, alt: "" });
     image.addEventListener(
       "error",
       () => {
@@ -71,6 +71,13 @@ export class Lightbox {
     pair.style.aspectRatio = `${width} / ${height}`;
     pair.style.setProperty("--ratio", String(width / height));
     at("whole").replaceChildren(pair);
+  }
+
+  // The backend has made a picture of what this browser cannot show.
+  seen(item) {
+    if (item !== this.item || !this.dialog.open) return;
+    this.picture(item);
+    this.choices(item);
   }
 
   choices(item) {
@@ -119,9 +126,18 @@ export class Lightbox {
     const first = element("option", { value: "" }, isAnswer ? "No, it is\u2026" : "Choose a class\u2026");
     const others = this.model.classes.map((name, place) => element("option", { value: String(place) }, name));
     at("truth").replaceChildren(first, ...others, element("option", { value: NONE }, "None of these"));
+    this.tell(item);
     const place = this.model.classes.indexOf(item.truth);
     at("truth").value =
       item.truth === null ? NONE : place < 0 || (isAnswer && item.truth === item.prediction.label) ? "" : String(place);
+  }
+
+  // Whether the picture is kept, where the server keeps what is labelled.
+  tell(item) {
+    if (item !== this.item) return;
+    at("judge-told").textContent = this.model.feedback
+      ? (item.saved ?? "Once you answer, the server keeps this picture.")
+      : "";
   }
 
   choose(value) {
@@ -131,8 +147,8 @@ export class Lightbox {
   // `truth` is a class, null for none of them, undefined where nothing was said.
   judge(truth) {
     Object.assign(this.item, { truth, judged: new Date().toISOString().replace(/\.\d+/, "") });
-    this.ask(this.item, kindOf(this.item));
     this.judged(this.item);
+    this.ask(this.item, kindOf(this.item));
   }
 
   key(event) {

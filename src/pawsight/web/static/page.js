@@ -9,12 +9,13 @@ import { takeIn } from "./file_input.js";
 import { Gallery } from "./gallery.js";
 import { Lightbox } from "./lightbox.js";
 import { Queue } from "./queue.js";
-import { thumbnail } from "./thumbnail.js";
+import { measured, thumbnail } from "./thumbnail.js";
 import { count, spoken, tally } from "./words.js";
 
 const PAUSE_MS = 500; // answers that come together are read out together
 const READ_OUT = 3; // one by one; more are counted
 const LONGEST_PAUSE_S = 15;
+const MOST_TRIES = 5; // of keeping a picture while the server is busy
 
 export function start(backend) {
   const page = new Page(backend);
@@ -44,6 +45,7 @@ class Page {
     this.backend = backend;
     this.number = 0;
     this.news = [];
+    this.shown = Promise.resolve(); // one picture after another
     this.gallery = new Gallery({
       remove: (item) => this.remove([item]),
       retry: (item) => this.retry(item),
@@ -52,7 +54,7 @@ class Page {
     this.lightbox = new Lightbox({
       explain: (item, label) => this.explain(item, label),
       near: (item, step) => this.gallery.near(item, step),
-      judged: () => this.gallery.schedule(),
+      judged: (item) => this.judged(item),
     });
     this.queue = new Queue({ classify: (files) => backend.classify(files), changed: (item) => this.changed(item) });
   }
@@ -109,11 +111,30 @@ class Page {
     item.thumbnail = await thumbnail(item.file);
     item.unseen = item.thumbnail === null;
     this.gallery.drawPicture(item);
+    this.seeByServer(item);
+  }
+
+  // A picture that this browser cannot show, HEIC for example, but that was answered: the backend makes a small one.
+  seeByServer(item) {
+    if (!(item.unseen && item.prediction && this.gallery.model.thumbnails) || item.isShown) return;
+    item.isShown = true;
+    this.shown = this.shown.then(async () => {
+      if (!this.gallery.cards.has(item)) return; // removed meanwhile
+      try {
+        item.thumbnail = await measured(await patiently(() => this.backend.thumbnail(item.file)));
+      } catch {
+        return; // the tile with the type of the file stays
+      }
+      this.gallery.drawPicture(item);
+      this.lightbox.seen(item);
+    });
   }
 
   changed(item) {
     if (item.state === "asking") return; // it looks as it did
     item.doubted = this.isDoubted(item);
+    item.reads = this.gallery.model.reads;
+    this.seeByServer(item);
     this.gallery.draw(item);
     if (item.state === "done" && this.gallery.cards.has(item)) this.announce(item);
   }
@@ -152,6 +173,29 @@ class Page {
       item.heats.set(label, drawn);
     }
     return item.heats.get(label);
+  }
+
+  // What the user said of a picture: kept by the server where it does that, in the order in which it was said.
+  judged(item) {
+    this.gallery.schedule();
+    if (!this.gallery.model.feedback) return;
+    const { truth } = item;
+    item.saving = (item.saving ?? Promise.resolve())
+      .then(() => {
+        if (item.truth === truth) return this.save(item, truth); // else it was said otherwise meanwhile
+      })
+      .finally(() => this.lightbox.tell(item));
+    item.saved = "Saving\u2026";
+  }
+
+  async save(item, truth) {
+    try {
+      if (truth !== undefined) item.digest = await patiently(() => this.backend.keep(item.file, truth));
+      else if (item.digest) await patiently(() => this.backend.withdraw(item.digest));
+      item.saved = truth === undefined ? "This picture is no longer kept." : "Thank you. This picture is kept.";
+    } catch (error) {
+      item.saved = `This picture could not be kept. ${error.message}`;
+    }
   }
 
   async patch() {
@@ -222,6 +266,18 @@ class Page {
   say(words) {
     // behind an open dialog nobody sees or hears the page
     at(at("camera").open ? "camera-told" : "spoken").textContent = words;
+  }
+}
+
+// Asks again while the server is busy.
+async function patiently(ask) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof Busy) || tries === MOST_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * error.seconds));
+    }
   }
 }
 

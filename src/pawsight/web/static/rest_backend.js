@@ -69,6 +69,26 @@ export function rest({ askToken, root = "" }) {
     return response.blob();
   }
 
+  async function thumbnail(file) {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const response = await ask("/api/v1/thumbnail", { method: "POST", body: file, headers });
+    if (!response.ok) throw await trouble(response);
+    return response.blob();
+  }
+
+  async function keep(file, label) {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const asked = label === null ? "none=true" : `class=${encodeURIComponent(label)}`;
+    const response = await ask(`/api/v1/feedback?${asked}`, { method: "POST", body: file, headers });
+    if (!response.ok) throw await trouble(response);
+    return (await response.json()).sha256;
+  }
+
+  async function withdraw(digest) {
+    const response = await ask(`/api/v1/feedback/${digest}`, { method: "DELETE" });
+    if (!response.ok && response.status !== 404) throw await trouble(response); // 404: it is gone already
+  }
+
   async function openReport() {
     // a link cannot show a token, so the report comes as a file
     const response = await ask("/api/v1/report");
@@ -77,7 +97,17 @@ export function rest({ askToken, root = "" }) {
   }
 
   const privacy = `Pictures go to this server only (${location.host}) and are not kept.`;
-  return { privacy, links: [{ text: "API", href: `${root}/docs` }], model, classify, explain, openReport };
+  return {
+    privacy,
+    links: [{ text: "API", href: `${root}/docs` }],
+    model,
+    classify,
+    explain,
+    thumbnail,
+    keep,
+    withdraw,
+    openReport,
+  };
 }
 
 function modelFrom(told, guarded) {
@@ -88,13 +118,20 @@ function modelFrom(told, guarded) {
     classes: told.classes,
     recipe: told.recipe ?? null,
     imagePx: told.image_px ?? null,
-    validation: told.validation ?? null,
+    measured: told.measured ?? null,
     maxError: told.max_error ?? null,
     window: told.window ?? null,
     sets: told.sets ?? null,
     detector: told.detector ?? null,
     heatMaps: told.heat_maps === true,
+    thumbnails: told.thumbnails === true,
+    reads: told.reads ?? [],
+    feedback: told.feedback === true,
+    privacy: told.feedback
+      ? `Pictures go to this server only (${location.host}). It keeps those that you label.`
+      : null,
     report: told.report ? guarded || told.report : null,
+    share: told.share ? { address: told.share, asksToken: guarded } : null,
     group: { files: Math.min(files, TOGETHER), bytes: bytes - 2 * OVERHEAD, overhead: OVERHEAD },
     largest: bytes - 2 * OVERHEAD,
   };

@@ -67,7 +67,7 @@ function tabOf(section, index) {
       type: "button",
       id: `tab-${section.key}`,
       role: "tab",
-      "aria-controls": "main",
+      "aria-controls": "panel",
       onclick: () => openSection(index),
     },
     section.title,
@@ -144,7 +144,7 @@ function showTabs() {
     if (section.key === "labels")
       tab.title = `${section.items.length} to look at; ${against} with more against the label than for it`;
     tab.lastChild.textContent = left ? left.toLocaleString("en") : "\u2713";
-    if (isShown) byId("main").setAttribute("aria-labelledby", tab.id);
+    if (isShown) byId("panel").setAttribute("aria-labelledby", tab.id);
   });
   const decided = store.list.filter((item) => !isOpen(item)).length;
   const meter = byId("meter");

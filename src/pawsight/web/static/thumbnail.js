@@ -17,9 +17,9 @@ export function thumbnail(file) {
 }
 
 async function small(file) {
-  const { address, width, height } = await measured(file);
-  if (width * height <= AS_IT_IS) return { url: address, width, height };
-  URL.revokeObjectURL(address);
+  const { url, width, height } = await measured(file);
+  if (width * height <= AS_IT_IS) return { url, width, height };
+  URL.revokeObjectURL(url);
   if (width * height > TOO_MANY) return null;
   const scale = SIDE / Math.max(width, height);
   const [resizeWidth, resizeHeight] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
@@ -28,15 +28,15 @@ async function small(file) {
   return blob && { url: URL.createObjectURL(blob), width, height };
 }
 
-// The size is in the first bytes: nothing is decoded for it.
-async function measured(file) {
-  const address = URL.createObjectURL(file);
+// A picture's address and size, which is in the first bytes: nothing is decoded for it.
+export async function measured(file) {
+  const url = URL.createObjectURL(file);
   const image = new Image();
   try {
-    await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject, src: address }));
-    return { address, width: image.naturalWidth, height: image.naturalHeight };
+    await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject, src: url }));
+    return { url, width: image.naturalWidth, height: image.naturalHeight };
   } catch (error) {
-    URL.revokeObjectURL(address);
+    URL.revokeObjectURL(url);
     throw error;
   }
 }

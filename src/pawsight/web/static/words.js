@@ -19,8 +19,8 @@ const PICTURE_NAME = /\.(avif|bmp|gif|heic|heif|jpe?g|mpo|png|tiff?|webp)$/i;
 const HEIF_NAME = /\.(heic|heif)$/i;
 
 // Why a picture has no answer, in a sentence that helps; chosen by the code of the error, never by its text.
-export function sentence({ code, reason, name }) {
-  if (code === "unreadable-picture" && HEIF_NAME.test(name))
+export function sentence({ code, reason, name, reads = [] }) {
+  if (code === "unreadable-picture" && HEIF_NAME.test(name) && !reads.includes("HEIC"))
     return "HEIC pictures cannot be read here. Save it as JPEG first.";
   if (code === "unreadable-picture")
     return PICTURE_NAME.test(name) ? "This file is damaged or incomplete." : "This file is not a picture.";

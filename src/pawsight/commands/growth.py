@@ -1,0 +1,316 @@
+"""A run that grows (`train --from RUN --add NEW`): its pictures and options before training, and what was gained after.
+
+Which pictures are new is decided in data/growth.py, the parts of new ones in data/given_split.py.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.predictor import load_predictor
+from pawsight.commands.run_split import held_out, reading_of, run_folder
+from pawsight.core.errors import BadDataset, StorageError, UnreadablePicture, WrongUsage
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import Progress
+from pawsight.core.runs import METRICS, SPLITS, from_here
+from pawsight.core.storage import as_path, sha256_of
+from pawsight.core.text import typed
+from pawsight.core.thread_pool import ordered_map
+from pawsight.data.dataset import LOSS_ALLOWED, check_found
+from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.given_split import SplitFile, read_split_file
+from pawsight.data.groups import is_found
+from pawsight.data.growth import Growth, grow
+from pawsight.data.parts import PARTS
+from pawsight.data.reading import MISSING, FolderReading
+from pawsight.data.sources import Source, listed, resolve
+from pawsight.data.split import Assigned, Split
+from pawsight.evaluation.comparison import Answer
+from pawsight.evaluation.growth import Change, changed
+from pawsight.images.decode import DecodeSettings
+from pawsight.images.loader import read_regular_file
+from pawsight.reports.growth import GrownPart, GrowthRecord
+from pawsight.reports.run_record import RunRecord
+
+HELD_OUT = ("validation", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowingRun:
+    """A finished run, and the pictures that it grows by."""
+
+    folder: Path
+    record: RunRecord
+    rows: tuple[Candidate, ...]  # every picture of the run's split, also those that are gone
+    contents: Mapping[str, str]  # name -> SHA-256 of each when the run was made
+    growth: Growth
+    source: Source  # of all pictures
+    given: SplitFile  # the parts of the run's pictures
+
+
+def growing_run(
+    run: str | os.PathLike[str],
+    add: str | os.PathLike[str] | None,
+    *,
+    merged: Mapping[str, str],
+    dropped: Iterable[str],
+    place: str | os.PathLike[str] | None,
+    reading: FolderReading | None,
+    columns: Mapping[str, str] | None,
+    allow_missing: float | None,
+    progress: Progress,
+) -> GrowingRun:
+    """Read a run, find its pictures again, and join them with what is added.
+
+    Args:
+        run: as the user named it.
+        add: any source of labelled pictures.
+        merged, dropped: as for `grow`.
+        place: the folder to look for the run's pictures in; None is where they were.
+        reading, columns: how `add` is read.
+        allow_missing: largest share of the run's pictures that may be gone; None is a tenth.
+        progress: hears what is found.
+
+    Raises:
+        WrongUsage: `run` is no finished run with a split. BadDataset: too many of its pictures are gone, or what is
+            added has no labels. StorageError: a file of the run cannot be read.
+    """
+    folder = run_folder(as_path(run))
+    if not (folder / SPLITS).is_file() or not (folder / METRICS).is_file():
+        raise WrongUsage(
+            f"{folder} cannot grow: it has no {SPLITS if not (folder / SPLITS).is_file() else METRICS}.",
+            "It is a bundle without its run, which does not say what pictures it was trained and measured on.",
+            "Name the run, e.g. --from runs/latest; or train on all pictures: pawsight train DATA",
+        )
+    if place is not None and not as_path(place).is_dir():
+        raise WrongUsage(
+            f"{os.fspath(place)} is no folder.",
+            "With --from, DATA is the folder in which the run's pictures lie now.",
+            f"Leave it out where they were not moved, and name new pictures with --add: "
+            f"{typed('train', '--from', from_here(folder), '--add', place)}",
+        )
+    own, contents, rows = _pictures_of(folder, as_path(place) if place is not None else None, progress)
+    _check_there(folder, rows, own, add, LOSS_ALLOWED if allow_missing is None else allow_missing)
+    added = None
+    if add is not None:
+        found = resolve(add, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
+        added = listed(found, progress).find()
+        check_found(added, is_addition=True)
+        added = _in_groups_of(own.reading, added) if reading is None else added
+    growth = grow(own, contents, added, _digests, merged=merged, dropped=dropped)
+    for line in growth.lines() or ["nothing is added and no label is another"]:
+        progress.say(f"Grows    {line}")
+    there = {file.name for file in growth.found.candidates} - {file.name for file in growth.new}
+    given = read_split_file(folder / SPLITS)
+    lines = [
+        # Groups that were found are found again among all pictures, so that a new one can be of an old burst.
+        replace(row, group="" if is_found(row.group) else row.group)
+        for row in given.rows
+        if row.path in there
+    ]
+    return GrowingRun(
+        folder=folder,
+        record=RunRecord.read(folder),
+        rows=rows,
+        contents=contents,
+        growth=growth,
+        source=Source("folder", own.root, own.root.name, listed=growth.found),
+        given=replace(given, rows=tuple(lines), allow_leaks=True, run=str(from_here(folder))),
+    )
+
+
+def _pictures_of(
+    folder: Path, place: Path | None, progress: Progress
+) -> tuple[Found, dict[str, str], tuple[Candidate, ...]]:
+    """Return the pictures of a run that are there, what each held, and all of its pictures."""
+    parts = [held_out(folder, part, place=place, progress=progress) for part in PARTS]
+    rows = tuple(file for part in parts for file in part.candidates)
+    contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
+    there = [replace(file, group="" if is_found(file.group) else file.group) for file in rows if file.path.is_file()]
+    names = {file.name for file in there}
+    gone = tuple(LeftOut(file.name, MISSING) for file in rows if file.name not in names)
+    reading = reading_of(folder)
+    found = Found(parts[0].place, tuple(there), gone, (), (), is_table=True)
+    return (found if reading is None else replace(found, reading=reading)), contents, rows
+
+
+def _check_there(
+    folder: Path, rows: Sequence[Candidate], own: Found, add: str | os.PathLike[str] | None, allowed: float
+) -> None:
+    if len(own.left_out) > allowed * len(rows):
+        parts = {file.name: file.part for file in rows}
+        counted = Counter(parts[file.name] for file in own.left_out)
+        spread = ", ".join(f"{counted[part]:,} {part}" for part in PARTS if counted[part])
+        share = math.ceil(100 * len(own.left_out) / len(rows))
+        words = ["--from", from_here(folder), *(["--add", os.fspath(add)] if add is not None else [])]
+        raise BadDataset(
+            f"{len(own.left_out):,} of {len(rows):,} pictures of {from_here(folder)} are gone: {spread}.",
+            f"The first is {own.left_out[0].name}; they were looked for in {own.root}, by name and by content.",
+            f"Name the folder that they lie in now: {typed('train', 'FOLDER', *words)}"
+            + (f"\nOr go on without them: --allow-missing {share}%" if own.candidates else ""),
+        )
+
+
+def _in_groups_of(reading: FolderReading, added: Found) -> Found:
+    """Return what is added with the groups that its paths name as those of the run do."""
+    if not reading.group_by or any(file.group for file in added.candidates):
+        return added
+    named = [replace(file, group=reading.group_in(file.name) or "") for file in added.candidates]
+    return replace(added, candidates=tuple(named))
+
+
+def _digests(files: Sequence[Candidate]) -> list[str]:
+    """Return the SHA-256 of each file, "" where one cannot be read: reading it as a picture says why."""
+
+    def digest(file: Candidate) -> str:
+        try:
+            return sha256_of(read_regular_file(file.path))
+        except UnreadablePicture:
+            return ""
+
+    return list(ordered_map(digest, files, threads=this_machine().cores))
+
+
+def options_of(growing: GrowingRun) -> dict[str, Any]:
+    """Return what the run was asked for beside its recipe: name of the option -> value."""
+    record, card = growing.record, read_bundle(growing.folder).card
+    merged, dropped = growing.growth.merged, growing.growth.dropped
+    trust, classes = card.trust, card.classes
+    asked: dict[str, Any] = {
+        "max_error": record.max_error,
+        "max_error_per_class": record.max_error_per_class,
+        "sets": record.sets.coverage if record.sets else None,
+    }
+    if card.decode.max_megapixels != DecodeSettings().max_megapixels:
+        asked["max_megapixels"] = card.decode.max_megapixels
+    if trust.none_class is not None and classes[trust.none_class] not in (*merged, *dropped):
+        asked["none_class"] = classes[trust.none_class]
+    if trust.costs is not None:
+        named = {(classes[true], classes[answer]): cost for true, answer, cost in trust.costs.listed}
+        asked["costs"] = {pair: cost for pair, cost in named.items() if not {*pair} & {*merged, *dropped}} or None
+    words = _words(record.command)
+    if "--false-alarms" in words[:-1]:
+        share = words[words.index("--false-alarms") + 1]
+        asked["false_alarms"] = float(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
+    if "--answer-all" in words:
+        asked["answer_all"] = True
+    if record.cross_validation is not None and record.sizes.get("validation") == 0 and "--folds" in words:
+        asked["folds"] = record.cross_validation.folds
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # quotes that do not close: it was edited by hand
+        return command.split()
+
+
+# After training
+
+
+def growth_record(
+    growing: GrowingRun, split: Split, predicted: Mapping[str, Sequence[str]], progress: Progress
+) -> GrowthRecord:
+    """Compare the run with the one that it grew to, on validation and test, the old and the new pictures apart.
+
+    Args:
+        growing: the run before, with what it grew by.
+        split: of the run after.
+        predicted: subset -> what the run after answers to its pictures, in the order of the split.
+        progress: hears how far it is.
+    """
+    own = {file.name for file in growing.rows}
+    new = [
+        picture
+        for part in HELD_OUT
+        if part in predicted
+        for picture in split.part(part)
+        if picture.name not in own or growing.contents[picture.name] != picture.sha256
+    ]
+    names = {picture.name for picture in new}
+    answers_to_new = _answers_of(growing, new, progress)
+    changes: list[Change] = []
+    for part in HELD_OUT:
+        pairs = list(zip(split.part(part), predicted.get(part, ()), strict=False))
+        old = _kept_answers(growing, part)
+        for is_new, before in ((False, old), (True, answers_to_new)):
+            side = [(picture, answer) for picture, answer in pairs if (picture.name in names) is is_new]
+            change = changed(part, before, side, is_new=is_new)
+            changes += [change] if change is not None else []
+    growth = growing.growth
+    return GrowthRecord(
+        run=str(growing.folder),
+        added=len(growth.new),
+        known=growth.known,
+        corrected=growth.corrections,
+        new_classes=growth.new_classes,
+        merged=growth.merged,
+        dropped=growth.dropped,
+        parts=tuple(_grown_part(growing, split, part, names) for part in HELD_OUT),
+        changes=tuple(changes),
+    )
+
+
+def _grown_part(growing: GrowingRun, split: Split, part: str, new: set[str]) -> GrownPart:
+    after = split.part(part)
+    before = [file for file in growing.rows if file.part == part]
+    kept = [picture for picture in after if picture.name not in new]
+    return GrownPart(
+        part=part,
+        before=len(before),
+        kept=len(kept),
+        added=len(after) - len(kept),
+        corrected=sum(change.part == part for change in growing.growth.corrections),
+        digest_before=_digest((growing.contents[file.name], file.label) for file in before),
+        digest_after=_digest((picture.sha256, picture.label) for picture in kept),
+    )
+
+
+def _digest(pictures: Iterable[tuple[str, str]]) -> str:
+    """Return the SHA-256 over contents and labels."""
+    lines = sorted(",".join(picture) for picture in pictures)
+    return sha256_of("\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def _kept_answers(growing: GrowingRun, part: str) -> dict[str, list[Answer]]:
+    """Return the answers of the run before to one of its subsets, by content, in the names that classes have now."""
+    answers: dict[str, list[Answer]] = defaultdict(list)
+    try:
+        table = growing.record.answer_table(part)
+    except StorageError:
+        return answers
+    for answer in table.answered:
+        answers[answer.sha256].append(_renamed(answer, growing.growth.merged))
+    return answers
+
+
+def _answers_of(growing: GrowingRun, pictures: Sequence[Assigned], progress: Progress) -> dict[str, list[Answer]]:
+    """Return what the bundle of the run before answers to pictures that it was not measured on, by content."""
+    answers: dict[str, list[Answer]] = defaultdict(list)
+    if not pictures:
+        return answers
+    paths = {file.name: file.path for file in growing.growth.found.candidates}
+    predictor = load_predictor(growing.folder, progress=progress)
+    with progress.stage("Asking the run before", len(pictures), "pictures") as step:
+        computed = predictor.outputs(paths[picture.name] for picture in pictures)
+        for picture, (loaded, outputs) in zip(pictures, computed, strict=True):
+            step.advance()
+            if outputs is not None and loaded.sha256 == picture.sha256:
+                row = outputs["probabilities"]
+                label = predictor.classes[int(row.argmax())]
+                answer = Answer(picture.name, picture.sha256, picture.label, label, float(row.max()), picture.group)
+                answers[picture.sha256].append(_renamed(answer, growing.growth.merged))
+    return answers
+
+
+def _renamed(answer: Answer, merged: Mapping[str, str]) -> Answer:
+    return replace(answer, predicted=merged.get(answer.predicted, answer.predicted))

@@ -1,0 +1,193 @@
+"""What a run's pictures grow by: new pictures, corrected labels, merged and dropped classes (`train --from RUN`).
+
+A picture is known by its content: one of NEW that the run has is no new picture, and its label in NEW counts. The
+parts of the run's pictures stay; the new ones are dealt in given_split.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pawsight.core.errors import BadDataset, WrongUsage
+from pawsight.core.text import natural, plural
+from pawsight.data.folders import clean_label, name_below
+from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.reading import DROPPED
+from pawsight.data.tables import first_lines
+
+_SHOWN = 10  # pictures and classes that a message spells out
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A picture of the run whose label is another one now."""
+
+    name: str
+    sha256: str
+    part: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """The pictures of a run and what they grow by."""
+
+    found: Found  # all pictures; those of the run first have their part in the run
+    new: tuple[Candidate, ...]  # of `found`, those that the run does not have
+    known: int  # pictures of NEW that the run has with the same label
+    corrections: tuple[Correction, ...]
+    merged: Mapping[str, str]  # class -> the one that its pictures have now
+    dropped: Mapping[str, int]  # class -> pictures of the run that are left out
+    classes_before: tuple[str, ...]
+
+    @property
+    def new_classes(self) -> dict[str, int]:
+        """Each class that the run does not know -> pictures of it."""
+        own = {self.merged.get(label, label) for label in self.classes_before}
+        counted = Counter(file.label for file in self.new if file.label not in own)
+        return {label: counted[label] for label in sorted(counted, key=natural)}
+
+    def lines(self) -> list[str]:
+        """Return what the run grows by, a line of text each."""
+        counted = Counter(file.label for file in self.new)
+        names = [f"{label}: {counted[label]:,}" for label in sorted(counted, key=natural)[:_SHOWN]]
+        more = f" and {plural(len(counted) - _SHOWN, 'more class', 'more classes')}" if len(counted) > _SHOWN else ""
+        lines = [f"{plural(len(self.new), 'new picture')}; {', '.join(names)}{more}"] if self.new else []
+        if self.new_classes:
+            listed = [f"{label!r} ({plural(count, 'picture')})" for label, count in self.new_classes.items()]
+            lines.append(f"new {'class' if len(listed) == 1 else 'classes'} {', '.join(listed[:_SHOWN])}")
+        if self.known:
+            lines.append(f"{plural(self.known, 'picture is', 'pictures are')} in the run already, with the same label")
+        if self.corrections:
+            changes = Counter((change.before, change.after) for change in self.corrections)
+            kinds = [f"{count:,} {before!r} to {after!r}" for (before, after), count in changes.most_common(_SHOWN)]
+            held_out = [change for change in self.corrections if change.part != "train"]
+            where = f"; {len(held_out):,} of them in validation and test" if held_out else ""
+            lines.append(f"{plural(len(self.corrections), 'corrected label')}: {', '.join(kinds)}{where}")
+        lines += [f"class {before!r} is {after!r} now" for before, after in self.merged.items()]
+        lines += [f"class {label!r} is dropped: {plural(count, 'picture')}" for label, count in self.dropped.items()]
+        return lines
+
+
+def grow(
+    own: Found,
+    contents: Mapping[str, str],
+    added: Found | None,
+    digest_of: Callable[[Sequence[Candidate]], Sequence[str]],
+    *,
+    merged: Mapping[str, str],
+    dropped: Iterable[str],
+) -> Growth:
+    """Join the pictures of a run with those that are added.
+
+    Args:
+        own: the run's pictures, with their parts.
+        contents: name -> SHA-256 of each of these when the run was made.
+        added: as NEW holds them; None where nothing is added.
+        digest_of: returns the SHA-256 of files, "" where one cannot be read.
+        merged: class -> the class that its pictures are to have.
+        dropped: classes that are left out.
+
+    Raises:
+        WrongUsage: a class that is merged or dropped is not there. BadDataset: NEW has one picture with two labels.
+    """
+    before = tuple(sorted({file.label for file in own.candidates}, key=natural))
+    coming = added.candidates if added is not None else ()
+    merged = {clean_label(source): clean_label(target) for source, target in merged.items()}
+    left_out = {clean_label(label) for label in dropped}
+    _check_changes(merged, left_out, {*before, *(file.label for file in coming)})
+    copies: dict[str, list[Candidate]] = defaultdict(list)
+    for file in own.candidates:
+        copies[contents[file.name]].append(file)
+    labels: dict[str, tuple[str, Candidate]] = {}  # SHA-256 -> label that NEW says, and the first file that says it
+    conflicts, fresh, known = [], [], 0
+    for file, sha256 in zip(coming, digest_of(coming), strict=True):
+        label, first = labels.setdefault(sha256, (file.label, file)) if sha256 else (file.label, file)
+        if label != file.label:
+            conflicts.append(f"{first.name} is {label!r}, and {file.name} with the same content {file.label!r}.")
+        elif sha256 not in copies:
+            fresh.append(replace(file, name=name_below(own.root.absolute(), file.path.absolute())))
+        elif all(own_file.label == label for own_file in copies[sha256]):
+            known += 1
+    if conflicts:
+        raise BadDataset(
+            f"What is added has two labels for the same content: {plural(len(conflicts), 'picture')}.",
+            first_lines(conflicts, shown=_SHOWN),
+            "Keep the one with the right label, and type the same command again.",
+        )
+    corrections = [
+        Correction(file.name, sha256, file.part or "", file.label, labels[sha256][0])
+        for sha256, files in copies.items()
+        if sha256 in labels
+        for file in files
+        if file.label != labels[sha256][0]
+    ]
+    right = {change.name: change.after for change in corrections}
+    names = {file.name for file in fresh}
+    still = [file for file in own.candidates if file.name not in names]  # else another picture lies in its place now
+    together = [replace(file, label=right.get(file.name, file.label)) for file in (*still, *fresh)]
+    gone = Counter(file.label for file in together if file.label in left_out)
+    kept = [replace(file, label=merged.get(file.label, file.label)) for file in together if file.label not in left_out]
+    found = replace(
+        own,
+        candidates=tuple(sorted(kept, key=lambda file: file.name)),
+        left_out=(
+            *own.left_out,
+            *(LeftOut(file.name, DROPPED) for file in together if file.label in left_out),
+            *(added.left_out if added is not None else ()),
+        ),
+        folders=tuple(sorted({file.label for file in kept}, key=natural)),
+        notes=(*own.notes, *(added.notes if added is not None else ())),
+        warnings=(*own.warnings, *(added.warnings if added is not None else ())),
+        is_table=True,
+    )
+    return Growth(
+        found=found,
+        new=tuple(file for file in found.candidates if file.name in names),
+        known=known,
+        corrections=tuple(sorted(corrections, key=lambda change: change.name)),
+        merged=merged,
+        dropped={label: gone[label] for label in sorted(left_out, key=natural)},
+        classes_before=before,
+    )
+
+
+def _check_changes(merged: Mapping[str, str], dropped: set[str], classes: set[str]) -> None:
+    unknown = sorted({*merged, *dropped} - classes)
+    if unknown:
+        listed = sorted(classes, key=natural)
+        more = " and more" if len(listed) > _SHOWN else ""
+        raise WrongUsage(
+            f"There is no class {unknown[0]!r} to {'drop' if unknown[0] in dropped else 'merge'}.",
+            f"The classes are {', '.join(map(repr, listed[:_SHOWN]))}{more}.",
+            "Type for example --merge tabby=cats, or --drop dogs",
+        )
+    for source, target in merged.items():
+        if target in merged or {source, target} & dropped or source == target:
+            raise WrongUsage(
+                f"--merge {source}={target} cannot be done.",
+                f"{target if target in merged or target in dropped else source!r} is itself merged or dropped.",
+                "Name for each class the one that its pictures are to have in the end.",
+            )
+
+
+def merges_typed(pairs: Iterable[str]) -> dict[str, str]:
+    """Return what was typed as "tabby=cats", class -> class.
+
+    Raises:
+        WrongUsage: a text is no such pair, or a class is named twice.
+    """
+    merged: dict[str, str] = {}
+    for pair in pairs:
+        source, _, target = (text.strip() for text in pair.partition("="))
+        if not source or not target or merged.get(source, target) != target:
+            raise WrongUsage(
+                f"--merge {pair!r} names no two classes." if source not in merged else f"{source!r} is merged twice.",
+                "It is the class that goes, an equals sign, and the class that its pictures are to have.",
+                "Type for example --merge tabby=cats",
+            )
+        merged[source] = target
+    return merged

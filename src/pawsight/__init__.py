@@ -25,6 +25,7 @@ _NAMES = {  # module -> public names that it defines
     "pawsight.commands.explain": ("Explained", "explain"),
     "pawsight.commands.export": ("ExportReport", "export"),
     "pawsight.commands.inspect": ("InspectReport", "inspect"),
+    "pawsight.commands.label": ("LabelReport", "label"),
     "pawsight.commands.ladder": ("LadderOutcome", "ladder"),
     "pawsight.commands.preview": ("PreviewReport", "preview"),
     "pawsight.commands.report": ("report",),
@@ -62,6 +63,8 @@ if TYPE_CHECKING:  # the same names for type checkers, which run nothing
     from pawsight.commands.export import export as export
     from pawsight.commands.inspect import InspectReport as InspectReport
     from pawsight.commands.inspect import inspect as inspect
+    from pawsight.commands.label import LabelReport as LabelReport
+    from pawsight.commands.label import label as label
     from pawsight.commands.ladder import LadderOutcome as LadderOutcome
     from pawsight.commands.ladder import ladder as ladder
     from pawsight.commands.preview import PreviewReport as PreviewReport

@@ -14,6 +14,7 @@ from pawsight.commands.compare import compare
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.report import report
 from pawsight.commands.report import summary as reported
+from pawsight.commands.train import train
 from pawsight.commands.train_report import summary
 from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.runs import LOOKS
@@ -122,3 +123,21 @@ def test_folds_that_cannot_be_made_are_refused_before_anything_is_read(options, 
         pawsight.train(tmp_path / "nothing", out=tmp_path, **options)
     assert says(error.value, "--folds", word)
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_run_without_held_out_pictures_grows_and_is_compared_by_its_answers_out_of_fold(crossed, warm, tmp_path):
+    from pawsight.sample.picture import draw
+
+    (tmp_path / "new" / "things").mkdir(parents=True)
+    for number in range(6):
+        draw("other", seed=5, index=number, sides=(96, 144)).save(tmp_path / "new" / "things" / f"{number}.png")
+    grown = train(from_run=crossed.run, add=tmp_path / "new", out=tmp_path / "runs").record
+    assert grown.sizes == {"train": 58, "validation": 0, "test": 0}
+    assert grown.cross_validation.folds == 4
+    old, new = grown.growth.changes
+    assert [(change.subset, change.is_new, change.gain.pictures) for change in (old, new)] == [
+        ("train", False, 52),
+        ("train", True, 6),
+    ]
+    assert old.accuracy[0] == pytest.approx(crossed.record.cross_validation.metrics.accuracy)
+    assert new.accuracy[0] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 
 import pawsight
 from pawsight.commands.compare import compare
+from pawsight.commands.growth import growing_run
 from pawsight.commands.review import review
 from pawsight.commands.train import TrainOptions, command_for, train
 from pawsight.core.errors import BadDataset, WrongUsage
+from pawsight.core.progress import Silent
 from pawsight.core.runs import read_table
+from pawsight.data.reading import FolderReading
 from pawsight.reports.run_record import RunRecord
 from pawsight.sample.picture import draw
 
@@ -137,7 +141,7 @@ def test_what_the_run_was_asked_for_is_asked_for_again(own_run, tmp_path):
     (own_run / "metrics.json").write_text(json.dumps(values | {"sets": None}))
     lines: list[str] = []
 
-    class Listener(pawsight.core.progress.Silent):
+    class Listener(Silent):
         def say(self, line: str) -> None:
             lines.append(line)
 
@@ -158,6 +162,25 @@ def test_tables_and_pictures_in_memory_are_added_from_python(trained, warm, tmp_
         pawsight.train({"path": pictures, "label": ["a"] * 3}, from_run=trained.report.run)
     with pytest.raises(WrongUsage):
         pawsight.train()
+
+
+def test_a_run_of_several_labels_takes_tables_of_several_labels(own_run, tmp_path, more):
+    source = json.loads((own_run / "source.json").read_text())
+    (own_run / "source.json").write_text(json.dumps(source | {"reading": {"label_separator": "|"}}))
+    rows = ["path,label", *(f"{file},things|cats" for file in sorted((more / "things").iterdir())[:2])]
+    (tmp_path / "new.csv").write_text("\n".join(rows))
+    growing = partial(
+        growing_run, own_run, merged={}, dropped=(), place=None, columns=None, allow_missing=None, progress=Silent()
+    )
+    growth = growing(tmp_path / "new.csv", reading=None).growth
+    assert {file.label for file in growth.new} == {"cats;things"}
+    assert (growth.found.several_labels, growth.found.folders) == (True, ("cats", "dogs", "things"))
+    assert growth.new_classes == {"things": 2}
+    with pytest.raises(WrongUsage, match="no effect"):
+        growing(more, reading=None)
+    (own_run / "source.json").write_text(json.dumps(source))
+    with pytest.raises(WrongUsage, match="one label a picture"):
+        growing(tmp_path / "new.csv", reading=FolderReading(label_separator="|"))
 
 
 def test_what_users_of_the_page_say_is_a_source(trained, warm, tmp_path, more):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,19 @@ def test_every_content_is_there_once_with_the_newest_label(files):
     assert len(growth.found.candidates) == len(before | dict(files))
     assert growth.known == sum(before.get(content) == label for content, label in files)
     assert {fix.sha256 for fix in growth.corrections} == {c for c, label in files if before.get(c, label) != label}
+
+
+def test_several_labels_are_merged_and_dropped_one_by_one_and_pictures_stay():
+    own = replace(found(("a", "red;round"), ("b", "red"), ("c", "")), several_labels=True)
+    own = replace(own, folders=("red", "round"))
+    added = replace(found(("d", "odd;round"), ("b", "red;round"), root=Path("/new")), several_labels=True)
+    growth = grown(own, added, merged={"odd": "red"}, dropped=["round"])
+    assert labels(growth) == {"a": "red", "b": "red", "c": "", "d": "red"}
+    assert growth.found.folders == ("red",)
+    assert (growth.dropped, growth.new_classes) == ({"round": 3}, {})
+    assert [(fix.before, fix.after) for fix in growth.corrections] == [("red", "red;round")]
+    assert growth.found.left_out == ()
+    assert growth.renamed("odd;round") == "red"
 
 
 def test_merges_are_typed_as_pairs():

@@ -39,6 +39,17 @@ def test_forgotten_and_learnt_pictures_are_counted_by_class():
     assert [(picture.path, picture.label, picture.predicted) for picture in change.forgotten] == [("a", "cats", "dogs")]
 
 
+def test_of_several_labels_each_is_counted_and_the_gain_is_of_all_together():
+    old = before(("a", "red;round", "red"), ("b", "", ""), ("c", "red", "red"))
+    new = after(("a", "red;round", "red;round"), ("b", "", "red"), ("c", "red", ""))
+    change = changed("validation", old, new, is_new=False, several_labels=True)
+    assert change is not None
+    assert change.accuracy == (2 / 3, 1 / 3)
+    found = {row.name: (row.pictures, row.right_before, row.right_after) for row in change.classes}
+    assert found == {"red": (2, 2, 1), "round": (1, 0, 1)}
+    assert [picture.path for picture in change.forgotten] == ["b", "c"]
+
+
 def test_both_are_judged_by_the_labels_of_today():
     change = changed("test", before(("a", "cats", "dogs")), after(("a", "dogs", "dogs")), is_new=False)
     assert change is not None

@@ -146,7 +146,7 @@ def test_neighbours_are_counted_by_what_they_are_called(others, snapshot):
     near = near_of([*range(1, len(others) + 1)], *[[0] * len(others)] * len(others))
     first, *rest = rank(answers, np.array([0, *others]), near, NAMES)
     assert first.row == 0
-    assert all(item.reason.endswith(" cats") for item in rest)  # the neighbour of all others is row 0
+    assert all(item.reason.endswith("“cats”") for item in rest)  # the neighbour of all others is row 0
     assert first.reason == snapshot
 
 

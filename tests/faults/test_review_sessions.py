@@ -1,4 +1,4 @@
-"""Two review sessions on one run: whatever was acknowledged is in the file, through kills and a full disk."""
+"""Two sessions of the review or the label page on one file: whatever was acknowledged is in the file, through kills and a full disk."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and mount as POSIX has them"),
 ]
 DECISIONS, KILLS = 100, 10
+KEEP = "keep"
 
 
 class Session:
     """The page in a process that can be killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.kind = kind
         script = str(Path(__file__).with_name("review_session.py"))
         environment = os.environ | {"PYTHONPATH": str(Path(pawsight.__file__).parents[1])}
-        command = [sys.executable, script, str(folder), str(DECISIONS)]
+        command = [sys.executable, script, str(folder), str(DECISIONS), kind]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         self.address = urlsplit(self.process.stdout.readline().strip())
 
@@ -40,7 +42,10 @@ class Session:
         """Return the status of the answer, 0 where there is none."""
         connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=60)
         try:
-            body = json.dumps({"picture": number, "action": action, "undone": undone})
+            change = {"picture": number, "action": action, "undone": undone}
+            if self.kind == "label" and action == KEEP:  # what is not dropped there has a name
+                change |= {"action": "relabel", "label": "cats"}
+            body = json.dumps([change] if self.kind == "label" else change)
             headers = {"Origin": f"http://{self.address.netloc}"}
             connection.request("POST", f"{self.address.path}decision", body, headers)
             answer = connection.getresponse()
@@ -57,10 +62,15 @@ class Session:
         self.process.stdout.close()
 
 
+@pytest.fixture(params=["review", "label"])
+def kind(request):
+    return request.param
+
+
 @pytest.fixture
-def sessions(tmp_path):
-    """Two pages of one run, at places 0 and 1."""
-    pair = [Session(tmp_path), Session(tmp_path)]
+def sessions(tmp_path, kind):
+    """Two pages of one file, at places 0 and 1."""
+    pair = [Session(tmp_path, kind), Session(tmp_path, kind)]
     yield pair
     for session in pair:
         session.kill()
@@ -76,7 +86,7 @@ def name_of(number: int) -> str:
     return f"train/cats/{number}.png"
 
 
-def test_a_hundred_decisions_by_turns_are_all_there_and_the_last_about_a_picture_stands(sessions, tmp_path):
+def test_a_hundred_decisions_by_turns_are_all_there_and_the_last_about_a_picture_stands(sessions, tmp_path, kind):
     for number in range(DECISIONS):
         assert sessions[number % 2].decide(number, "drop") == 200
     assert sessions[0].decide(1, "keep") == 200  # the other session dropped it
@@ -84,14 +94,16 @@ def test_a_hundred_decisions_by_turns_are_all_there_and_the_last_about_a_picture
     undone = {"action": "drop", "label": "", "when": dropped.when}
     assert sessions[1].decide(2, "undo", undone | {"action": "keep"}) == 409
     assert sessions[1].decide(2, "undo", undone) == 200
-    expected = {name_of(number): "drop" for number in range(DECISIONS)} | {name_of(1): "keep"}
+    expected = {name_of(number): "drop" for number in range(DECISIONS)} | {
+        name_of(1): "relabel" if kind == "label" else "keep"
+    }
     del expected[name_of(2)]
     assert stored(tmp_path) == expected
     hidden = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
     assert hidden == [".labels.patch.csv.lock"]  # removed, it would let both in
 
 
-def test_what_was_acknowledged_is_there_after_kills_at_ten_moments(sessions, tmp_path):
+def test_what_was_acknowledged_is_there_after_kills_at_ten_moments(sessions, tmp_path, kind):
     """Both sessions are sent decisions at once, and now one and now the other is killed while it answers."""
     chance, acknowledged, numbers = random.Random(17), {}, iter(range(DECISIONS))
     for kill in range(KILLS):
@@ -111,14 +123,14 @@ def test_what_was_acknowledged_is_there_after_kills_at_ten_moments(sessions, tmp
         for thread in (*threads, killer):
             thread.join()
         assert acknowledged.items() <= stored(tmp_path).items()
-        sessions[kill % 2] = Session(tmp_path)
+        sessions[kill % 2] = Session(tmp_path, kind)
     counted = Counter(stored(tmp_path).values())
     assert len(acknowledged) >= DECISIONS // 2  # of the session that is not being killed
     assert len(acknowledged) <= counted["drop"] <= DECISIONS
     assert sessions[0].decide(0, "keep") == sessions[1].decide(1, "keep") == 200  # no lock of the dead is left
 
 
-def test_a_full_disk_refuses_a_decision_and_keeps_the_others(tmp_path):
+def test_a_full_disk_refuses_a_decision_and_keeps_the_others(tmp_path, kind):
     disk = tmp_path / "disk"
     disk.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)]
@@ -129,7 +141,7 @@ def test_a_full_disk_refuses_a_decision_and_keeps_the_others(tmp_path):
         pytest.skip("no disk may be mounted here")
     session = None
     try:
-        session = Session(disk)
+        session = Session(disk, kind)
         assert [session.decide(number, "drop") for number in range(5)] == [200] * 5
         with (disk / "filler").open("wb", buffering=0) as filler:
             try:

@@ -44,6 +44,7 @@ VERBS = {
     "report": ("RUN --out OUT/report", "OUT/report/report.html"),
     "inspect": ("DATA --report --out OUT/audit", "OUT/audit/audit.csv"),
     "review": ("RUN --json", ""),
+    "label": ("DATA --run RUN --json", ""),
     "preview": ("DATA --out OUT/preview", "OUT/preview"),
     "doctor": ("", ""),
 }

@@ -174,7 +174,7 @@ gains = fields(
 )  # fmt: skip
 growths = st.builds(
     GrowthRecord,
-    run=words, added=counts, known=counts, new_classes=st.dictionaries(words, counts, max_size=2),
+    run=words, several_labels=st.booleans(), added=counts, known=counts, new_classes=st.dictionaries(words, counts, max_size=2),
     merged=st.dictionaries(words, words, max_size=2), dropped=st.dictionaries(words, counts, max_size=2),
     corrected=st.lists(st.builds(Correction, words, words, words, words, words), max_size=2).map(tuple),
     parts=st.lists(
@@ -185,7 +185,7 @@ growths = st.builds(
     ).map(tuple),
     changes=st.lists(
         st.builds(
-            Change, subset=words, is_new=st.booleans(),
+            Change, subset=words, is_new=st.booleans(), accuracy=st.tuples(shares, shares),
             gain=st.builds(Gain, shares, ends.map(tuple), shares, words, counts, counts, st.integers(1, 9)),
             classes=st.lists(st.builds(ClassChange, words, counts, counts, counts, counts, counts), max_size=2).map(tuple),
             forgotten=st.lists(st.builds(Forgotten, words, words, words, words), max_size=2).map(tuple),

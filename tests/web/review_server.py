@@ -66,7 +66,7 @@ def item(number, pictures, action):
 
 
 @contextmanager
-def served(session: ReviewSession):
+def served(session, serve=serve_review):
     """The address of the page, while it is served."""
     ready, stop, addresses = threading.Event(), threading.Event(), []
 
@@ -74,7 +74,7 @@ def served(session: ReviewSession):
         addresses.append(address)
         ready.set()
 
-    thread = threading.Thread(target=serve_review, args=(session,), kwargs={"port": 0, "ready": tell, "stop": stop})
+    thread = threading.Thread(target=serve, args=(session,), kwargs={"port": 0, "ready": tell, "stop": stop})
     thread.start()
     try:
         assert ready.wait(20)

@@ -252,6 +252,9 @@ def test_the_latest_pictures_tell_how_many_answers_are_likely_right(make_client,
         assert client.get("/api/v1/model").json()["window"] is None
         assert serving.figure(text, "pawsight_window_pictures") == 0
         assert math.isnan(serving.figure(text, "pawsight_window_expected_accuracy"))
+        frame = client.post("/api/v1/predict?window=false", content=serving.picture("red"), headers=PNG)
+        assert frame.status_code == 200
+        assert client.get("/api/v1/model").json()["window"] is None, "frames of a camera do not count"
         for _ in range(4):
             for colour in ("red", "green", "blue"):
                 post(client, serving.picture(colour))

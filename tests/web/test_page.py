@@ -318,6 +318,55 @@ def test_the_camera_takes_pictures_and_is_off_when_closed(page):
     assert not page.driver.execute_script(live)
 
 
+def test_the_camera_answers_live_one_frame_at_a_time_until_it_is_stopped(page):
+    """Frames are counted as they are sent; what is on the network is never more than one."""
+    page.run("""
+      window.frames = {now: 0, most: 0, all: 0, watched: 0};
+      const real = fetch;
+      window.fetch = async (address, options) => {
+        if (!String(address).includes("/predict")) return real(address, options);
+        window.frames.now += 1;
+        window.frames.all += 1;
+        window.frames.watched += !String(address).endsWith("?window=false");
+        window.frames.most = Math.max(window.frames.most, window.frames.now);
+        try { return await real(address, options); } finally { window.frames.now -= 1; }
+      };
+      done()
+    """)
+
+    def sent() -> int:
+        return page.driver.execute_script("return window.frames.all")
+
+    def stays() -> bool:
+        before = sent()
+        time.sleep(0.6)  # three frames' time
+        return sent() == before
+
+    page.one("#photograph").click()
+    page.until(lambda: page.one("#watch").is_enabled())
+    page.one("#watch").click()
+    page.until(lambda: page.texts("#live")[0].startswith("green"))
+    page.until(lambda: "green" in page.texts("#live-told")[0])
+    hide = "Object.defineProperty(document, 'hidden', {value: arguments[0], configurable: true});"
+    page.driver.execute_script(hide, True)
+    page.until(stays)
+    seen = sent()
+    page.driver.execute_script(hide + "document.dispatchEvent(new Event('visibilitychange'))", False)
+    page.until(lambda: sent() > seen)
+    page.one("#watch").click()
+    page.one("#watch").click()
+    page.until(lambda: page.one("#live").is_displayed())
+    page.one("#watch").click()
+    assert not page.one("#live").is_displayed()
+    page.until(stays)
+    page.one("#watch").click()
+    page.one("#camera-close").click()
+    page.until(stays)
+    frames = page.driver.execute_script("return window.frames")
+    assert (frames["most"], frames["watched"]) == (1, 0)
+    assert not page.all(".card")
+
+
 def test_everything_can_be_done_with_the_keyboard_alone(page):
     from selenium.webdriver import Keys
 

@@ -15,13 +15,23 @@ import pytest
 
 from pawsight.commands.inspect import inspect
 from pawsight.reports.ladder_report import build_report
+from pawsight.web.label_page import serve_label
 
 from ..exports import browser as exported
 from ..reports.conftest import comparison, whole  # noqa: F401 - fixtures
-from . import axe
+from . import axe, label_server
 from .review_server import make_session, served
 
-PAGES = ("start_page", "api_reference", "review", "report", "comparison_report", "audit", "browser_export")
+PAGES = (
+    "start_page",
+    "api_reference",
+    "review",
+    "label_page",
+    "report",
+    "comparison_report",
+    "audit",
+    "browser_export",
+)
 MODES = {
     "desktop, light": (1280, 860, False),
     "phone, light": (390, 844, False),
@@ -115,6 +125,22 @@ def review(tmp_path_factory) -> Iterator[Open]:
 
 
 @pytest.fixture(scope="module")
+def label_page(tmp_path_factory) -> Iterator[Open]:
+    adviser = label_server.Four()
+    adviser.curve = label_server.ENOUGH
+    session = label_server.make_session(tmp_path_factory.mktemp("label"), offered=("cats",), adviser=adviser)
+    with served(session, serve_label) as address:
+        label_server.name(address, "cats", 0)
+        label_server.name(address, "dogs", 1, 2)
+
+        def opens(driver) -> None:
+            driver.get(address)
+            until(driver, "#curve:not([hidden])")
+
+        yield opens
+
+
+@pytest.fixture(scope="module")
 def report(whole: Path, tmp_path_factory) -> Open:  # noqa: F811
     page = build_report([whole], tmp_path_factory.mktemp("report")).report
     return lambda driver: unfolded(driver, page.as_uri())
@@ -199,7 +225,10 @@ def test_tab_reaches_everything_in_order_and_shows_where_it_is(chromium, request
     assert [focused["name"] for focused in reached if not focused["isDrawn"]] == []
 
 
-@pytest.mark.parametrize(("page", "opener"), [("review", "#finish-button"), ("start_page", ".card.answer .picture")])
+@pytest.mark.parametrize(
+    ("page", "opener"),
+    [("review", "#finish-button"), ("label_page", "#finish-button"), ("start_page", ".card.answer .picture")],
+)
 def test_a_dialog_keeps_the_keyboard_until_escape_and_gives_it_back(chromium, request, page, opener):
     from selenium.webdriver import ActionChains, Keys
 

@@ -16,7 +16,8 @@ from PIL import Image
 
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.data.label_patch import Decision, read_patch, write_patch
-from pawsight.web.review_page import announce, own_page_only, serve_review
+from pawsight.web.local_page import announce, own_page_only
+from pawsight.web.review_page import serve_review
 
 from .review_server import Answer, decide, kept, make_session, served
 
@@ -118,9 +119,9 @@ def test_a_picture_that_changed_is_not_shown_as_the_one_that_was_seen(tmp_path):
     session = make_session(tmp_path)
     Image.new("RGB", (9, 9)).save(tmp_path / "data" / "2.png")
     (tmp_path / "data" / "3.png").unlink()
-    assert session.thumbnail(2, "large") is None
-    assert session.thumbnail(3, "small") is None
-    assert session.thumbnail(1, "small")
+    assert session.thumbnails(2, "large") is None
+    assert session.thumbnails(3, "small") is None
+    assert session.thumbnails(1, "small")
 
 
 def test_decisions_are_on_disk_when_the_answer_comes_and_the_newest_wins(tmp_path):

@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import Field, asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +178,7 @@ def train(data: str | None, as_json: bool, progress: Terminal, merge: tuple[str,
     from pawsight.data.growth import merges_typed
 
     is_noisy = options["engine"] == "ray" or options["recipe"] not in (None, "majority", "probe")
+    is_noisy = is_noisy or options["from_run"] is not None  # whose recipe is not known yet
     with quiet_libraries() if is_noisy else nullcontext():
         report = command.train(data, progress=progress, merge=merges_typed(merge) or None, **options)
     latest = report.run.parent / "latest"
@@ -646,17 +648,55 @@ def review(run: str, port: int | None, no_browser: bool, as_json: bool, progress
                 break
         return
 
-    def show(address: str) -> None:
-        line = f"The page is at {address} (on this machine alone). Stop with Ctrl-C."
-        if not print_answer([line]):
-            progress.say(line)
-        if not no_browser and _has_window():
-            webbrowser.open(address)
-
     command.check_page()
     ranked = command.review(run, progress=progress)
     print_answer(command.summary(ranked))
-    print_answer(command.open_page(ranked, port=port or 0, ready=show))
+    ready = partial(_show_page, no_browser=no_browser, progress=progress)
+    print_answer(command.open_page(ranked, port=port or 0, ready=ready))
+
+
+@cli.command()
+@click.argument("folder")
+@click.option("--run", help="Run or bundle whose answers are the first suggestions.")
+@click.option(
+    "--out", type=FILE, default="labels.csv", show_default=True, help="Table of names; one that is there is continued."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the page on 127.0.0.1.  [default: a free one]"
+)
+@click.option("--no-browser", is_flag=True, help="Print the page's address but do not open it.")
+@seed_option(text="Random seed of the clusters.")
+@megapixels_option
+@common_options
+def label(folder: str, port: int | None, no_browser: bool, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Name the pictures in a FOLDER that have no labels yet.
+
+    Opens a page on this machine that shows pictures which look alike together, so that one name goes to many, and then
+    the pictures whose names teach a classifier most. Names are saved in a table at once, which pawsight train takes;
+    the pictures are not changed. Stop with Ctrl-C, and type the same command to go on. With --json no page opens: each
+    picture is printed with its name, or the one that is suggested.
+    """
+    from pawsight.commands import label as command
+
+    if as_json:
+        for row in command.label(folder, progress=progress, **options).rows():
+            if not print_answer(row):
+                break
+        return
+    command.check_page()
+    report = command.label(folder, progress=progress, **options)
+    print_answer(command.summary(report))
+    ready = partial(_show_page, no_browser=no_browser, progress=progress)
+    print_answer(command.open_page(report, port=port or 0, ready=ready))
+
+
+def _show_page(address: str, *, no_browser: bool, progress: Terminal) -> None:
+    """Print the address of a page, and open it where that is wanted and can be."""
+    line = f"The page is at {address} (on this machine alone). Stop with Ctrl-C."
+    if not print_answer([line]):
+        progress.say(line)
+    if not no_browser and _has_window():
+        webbrowser.open(address)
 
 
 def _has_window() -> bool:

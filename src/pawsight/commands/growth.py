@@ -10,17 +10,18 @@ import os
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import read_bundle
-from pawsight.classifier.predictor import load_predictor
+from pawsight.classifier.predictor import answer_texts, load_predictor
 from pawsight.commands.run_split import held_out, reading_of, run_folder
 from pawsight.core.errors import BadDataset, StorageError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Progress
-from pawsight.core.runs import METRICS, SPLITS, from_here
+from pawsight.core.runs import METRICS, PREDICTIONS, SPLITS, from_here, read_table
 from pawsight.core.storage import as_path, sha256_of
 from pawsight.core.text import typed
 from pawsight.core.thread_pool import ordered_map
@@ -101,10 +102,11 @@ def growing_run(
     _check_there(folder, rows, own, add, LOSS_ALLOWED if allow_missing is None else allow_missing)
     added = None
     if add is not None:
+        reading = _reading_of_added(own, reading, folder)
         found = resolve(add, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
         added = listed(found, progress).find()
         check_found(added, is_addition=True)
-        added = _in_groups_of(own.reading, added) if reading is None else added
+        added = _in_groups_of(own.reading, added)
     growth = grow(own, contents, added, _digests, merged=merged, dropped=dropped)
     for line in growth.lines() or ["nothing is added and no label is another"]:
         progress.say(f"Grows    {line}")
@@ -139,7 +141,23 @@ def _pictures_of(
     gone = tuple(LeftOut(file.name, MISSING) for file in rows if file.name not in names)
     reading = reading_of(folder)
     found = Found(parts[0].place, tuple(there), gone, (), (), is_table=True)
-    return (found if reading is None else replace(found, reading=reading)), contents, rows
+    if reading is not None:
+        found = replace(found, reading=reading, several_labels=reading.several_labels)
+    return found, contents, rows
+
+
+def _reading_of_added(own: Found, reading: FolderReading | None, folder: Path) -> FolderReading | None:
+    """Return how NEW is read: as typed, with several labels a picture where the run has them."""
+    if own.several_labels:
+        separator = (reading and reading.label_separator) or own.reading.label_separator
+        return replace(reading or FolderReading(), several_labels=True, label_separator=separator)
+    if reading is not None and reading.several_labels:
+        raise WrongUsage(
+            f"{from_here(folder)} has one label a picture, and --several-labels gives what is added several.",
+            "A classifier has either.",
+            "Leave the option out, or train on all pictures: pawsight train TABLE --several-labels",
+        )
+    return reading
 
 
 def _check_there(
@@ -160,7 +178,7 @@ def _check_there(
 
 
 def _in_groups_of(reading: FolderReading, added: Found) -> Found:
-    """Return what is added with the groups that its paths name as those of the run do."""
+    """Return what is added with the groups that its paths name as those of the run do, where it has no others."""
     if not reading.group_by or any(file.group for file in added.candidates):
         return added
     named = [replace(file, group=reading.group_in(file.name) or "") for file in added.candidates]
@@ -218,33 +236,34 @@ def _words(command: str) -> list[str]:
 
 
 def growth_record(
-    growing: GrowingRun, split: Split, predicted: Mapping[str, Sequence[str]], progress: Progress
+    growing: GrowingRun, split: Split, predicted: Mapping[str, Sequence[str | None]], progress: Progress
 ) -> GrowthRecord:
     """Compare the run with the one that it grew to, on validation and test, the old and the new pictures apart.
 
     Args:
         growing: the run before, with what it grew by.
         split: of the run after.
-        predicted: subset -> what the run after answers to its pictures, in the order of the split.
+        predicted: subset -> what the run after answers to its pictures, in the order of the split; of "train" out of
+            fold, None for pictures in no fold.
         progress: hears how far it is.
     """
     own = {file.name for file in growing.rows}
     new = [
         picture
-        for part in HELD_OUT
-        if part in predicted
+        for part in predicted
         for picture in split.part(part)
         if picture.name not in own or growing.contents[picture.name] != picture.sha256
     ]
     names = {picture.name for picture in new}
     answers_to_new = _answers_of(growing, new, progress)
     changes: list[Change] = []
-    for part in HELD_OUT:
-        pairs = list(zip(split.part(part), predicted.get(part, ()), strict=False))
+    for part, texts in predicted.items():
+        pairs = [(picture, text) for picture, text in zip(split.part(part), texts, strict=True) if text is not None]
         old = _kept_answers(growing, part)
         for is_new, before in ((False, old), (True, answers_to_new)):
             side = [(picture, answer) for picture, answer in pairs if (picture.name in names) is is_new]
-            change = changed(part, before, side, is_new=is_new)
+            several = growing.growth.found.several_labels
+            change = changed(part, before, side, is_new=is_new, several_labels=several)
             changes += [change] if change is not None else []
     growth = growing.growth
     return GrowthRecord(
@@ -257,6 +276,7 @@ def growth_record(
         dropped=growth.dropped,
         parts=tuple(_grown_part(growing, split, part, names) for part in HELD_OUT),
         changes=tuple(changes),
+        several_labels=growth.found.several_labels,
     )
 
 
@@ -284,12 +304,11 @@ def _digest(pictures: Iterable[tuple[str, str]]) -> str:
 def _kept_answers(growing: GrowingRun, part: str) -> dict[str, list[Answer]]:
     """Return the answers of the run before to one of its subsets, by content, in the names that classes have now."""
     answers: dict[str, list[Answer]] = defaultdict(list)
-    try:
-        table = growing.record.answer_table(part)
-    except StorageError:
-        return answers
-    for answer in table.answered:
-        answers[answer.sha256].append(_renamed(answer, growing.growth.merged))
+    with suppress(StorageError, KeyError):
+        for row in read_table(growing.folder / PREDICTIONS):
+            if row["part"] == part:
+                predicted = growing.growth.renamed(row["predicted"])
+                answers[row["sha256"]].append(Answer(row["path"], row["sha256"], row["label"], predicted, math.nan))
     return answers
 
 
@@ -305,12 +324,16 @@ def _answers_of(growing: GrowingRun, pictures: Sequence[Assigned], progress: Pro
         for picture, (loaded, outputs) in zip(pictures, computed, strict=True):
             step.advance()
             if outputs is not None and loaded.sha256 == picture.sha256:
-                row = outputs["probabilities"]
-                label = predictor.classes[int(row.argmax())]
-                answer = Answer(picture.name, picture.sha256, picture.label, label, float(row.max()), picture.group)
-                answers[picture.sha256].append(_renamed(answer, growing.growth.merged))
+                table = outputs["probabilities"][None]
+                (predicted,) = answer_texts(predictor.bundle.card.trust, table, predictor.classes)
+                answers[picture.sha256].append(
+                    Answer(
+                        picture.name,
+                        picture.sha256,
+                        picture.label,
+                        growing.growth.renamed(predicted),
+                        math.nan,
+                        picture.group,
+                    )
+                )
     return answers
-
-
-def _renamed(answer: Answer, merged: Mapping[str, str]) -> Answer:
-    return replace(answer, predicted=merged.get(answer.predicted, answer.predicted))

@@ -396,7 +396,8 @@ def _growing(
     options = replace(options, **asked, from_run=os.fspath(growing.folder), split_seed=options.split_seed or None)
     recipe = options.made_recipe(own)
     before, after = own.to_dict(), recipe.to_dict()
-    changes = [f"{key} {value} instead of {before[key]}" for key, value in after.items() if value != before[key]]
+    keys = after if before["name"] == after["name"] else ["name"]
+    changes = [f"{key} {after[key]} instead of {before[key]}" for key in keys if after[key] != before[key]]
     if changes:
         log.say(f"Note     other than {name}: {', '.join(changes)}")
     return options, recipe, growing
@@ -523,6 +524,11 @@ def _report(
     if patch is not None and answers is not None and len(answers):
         gained = gain_from_patch(patch, split.part("validation"), predicted["validation"], split=given)
     crossed = _cross_validation(outcome)
+    growth = None
+    if growing is not None:
+        is_crossed = crossed is not None and measured.get("validation") is None
+        out_of_fold = {"train": _answers_out_of_fold(outcome)} if is_crossed else {}
+        growth = growth_record(growing, split, {**predicted, **out_of_fold}, env.progress)
     headline = measured.get("validation") or (crossed.metrics if crossed else None)
     seconds = [epoch.seconds for epoch in fitted.history]
     greys = outcome.dataset.grey_range
@@ -556,7 +562,7 @@ def _report(
         depth=fitted.depth or {},
         patch=outcome.patched,
         gain_from_patch=gained,
-        growth=growth_record(growing, split, predicted, env.progress) if growing is not None else None,
+        growth=growth,
         temperature=trust.temperature,
         fitted_on=trust.fitted_on,
         calibrated_on=outcome.calibrated_on,
@@ -635,6 +641,13 @@ def _cross_validation(outcome: TrainedRun) -> CrossValidation | None:
     if metrics is None:
         return None
     return CrossValidation(folds=model.folds, metrics=metrics, unmeasured=unmeasured, is_whole=model.is_whole)
+
+
+def _answers_out_of_fold(outcome: TrainedRun) -> list[str | None]:
+    """Return the answer out of fold to each training picture (N,), None where it was in no fold."""
+    table, classes = outcome.model.out_of_fold, outcome.dataset.classes
+    rows = table if table is not None else np.full((len(outcome.labels["train"]), 1), np.nan)
+    return [None if np.isnan(row).any() else classes[int(row.argmax())] for row in rows]
 
 
 def _calibrated(outcome: TrainedRun) -> dict[str, dict[str, tuple[float, float]]]:

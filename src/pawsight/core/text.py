@@ -6,6 +6,7 @@ import html
 import math
 import re
 import shlex
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -52,6 +53,11 @@ def seconds_of(text: str) -> float:
     if not 0.0 < seconds < math.inf:
         raise ValueError(f"{text!r} is not a length of time; type for example 90s, 10m or 2h")
     return seconds
+
+
+def look_of(name: str) -> str:
+    """Return what two names share that differ in upper and lower case, width or spaces alone."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def natural(name: str) -> tuple[list[str | int], str]:

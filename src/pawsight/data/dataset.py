@@ -22,7 +22,7 @@ from pawsight.core.errors import BadDataset, NoPictures, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import from_here
 from pawsight.core.storage import sha256_of
-from pawsight.core.text import natural, plural, typed
+from pawsight.core.text import look_of, natural, plural, typed
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.class_pattern import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
@@ -538,7 +538,7 @@ def _by_folder(found: Found) -> str:
 def _check_lookalikes(found: Found) -> None:
     alike = defaultdict(set)
     for label in found.folders:
-        alike["".join(unicodedata.normalize("NFKC", label).casefold().split())].add(label)
+        alike[look_of(label)].add(label)
     for labels in alike.values():
         if len(labels) > 1:
             names = " and ".join(repr(label) for label in sorted(labels))

@@ -7,13 +7,14 @@ parts of the run's pictures stay; the new ones are dealt in given_split.py.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.text import natural, plural
 from pawsight.data.folders import clean_label, name_below
 from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.label_sets import joined, labels_in
 from pawsight.data.reading import DROPPED
 from pawsight.data.tables import first_lines
 
@@ -47,12 +48,22 @@ class Growth:
     def new_classes(self) -> dict[str, int]:
         """Each class that the run does not know -> pictures of it."""
         own = {self.merged.get(label, label) for label in self.classes_before}
-        counted = Counter(file.label for file in self.new if file.label not in own)
-        return {label: counted[label] for label in sorted(counted, key=natural)}
+        counted = self._new_by_class()
+        return {label: counted[label] for label in sorted(counted.keys() - own, key=natural)}
+
+    def renamed(self, text: str) -> str:
+        """Return a class, or several labels as one text, in the names that classes have now."""
+        if self.found.several_labels:
+            return _renamed(text, self.merged, self.dropped)
+        return self.merged.get(text, text)
+
+    def _new_by_class(self) -> Counter[str]:
+        several = self.found.several_labels
+        return Counter(label for file in self.new for label in (labels_in(file.label) if several else [file.label]))
 
     def lines(self) -> list[str]:
         """Return what the run grows by, a line of text each."""
-        counted = Counter(file.label for file in self.new)
+        counted = self._new_by_class()
         names = [f"{label}: {counted[label]:,}" for label in sorted(counted, key=natural)[:_SHOWN]]
         more = f" and {plural(len(counted) - _SHOWN, 'more class', 'more classes')}" if len(counted) > _SHOWN else ""
         lines = [f"{plural(len(self.new), 'new picture')}; {', '.join(names)}{more}"] if self.new else []
@@ -84,21 +95,22 @@ def grow(
     """Join the pictures of a run with those that are added.
 
     Args:
-        own: the run's pictures, with their parts.
+        own: the run's pictures, with their parts; where they have several labels, those of NEW have too.
         contents: name -> SHA-256 of each of these when the run was made.
         added: as NEW holds them; None where nothing is added.
         digest_of: returns the SHA-256 of files, "" where one cannot be read.
         merged: class -> the class that its pictures are to have.
-        dropped: classes that are left out.
+        dropped: classes whose pictures are left out; of several labels the label alone is taken away.
 
     Raises:
         WrongUsage: a class that is merged or dropped is not there. BadDataset: NEW has one picture with two labels.
     """
-    before = tuple(sorted({file.label for file in own.candidates}, key=natural))
+    several = own.several_labels
     coming = added.candidates if added is not None else ()
     merged = {clean_label(source): clean_label(target) for source, target in merged.items()}
     left_out = {clean_label(label) for label in dropped}
-    _check_changes(merged, left_out, {*before, *(file.label for file in coming)})
+    before = _labels(own.candidates, several)
+    _check_changes(merged, left_out, {*before, *_labels(coming, several)})
     copies: dict[str, list[Candidate]] = defaultdict(list)
     for file in own.candidates:
         copies[contents[file.name]].append(file)
@@ -129,17 +141,23 @@ def grow(
     names = {file.name for file in fresh}
     still = [file for file in own.candidates if file.name not in names]  # else another picture lies in its place now
     together = [replace(file, label=right.get(file.name, file.label)) for file in (*still, *fresh)]
-    gone = Counter(file.label for file in together if file.label in left_out)
-    kept = [replace(file, label=merged.get(file.label, file.label)) for file in together if file.label not in left_out]
+    if several:  # a label is taken from its pictures, which stay
+        gone = Counter(label for file in together for label in labels_in(file.label) if label in left_out)
+        kept = [replace(file, label=_renamed(file.label, merged, left_out)) for file in together]
+    else:
+        gone = Counter(file.label for file in together if file.label in left_out)
+        still_classes = [file for file in together if file.label not in left_out]
+        kept = [replace(file, label=merged.get(file.label, file.label)) for file in still_classes]
+    kept_names = {file.name for file in kept}
     found = replace(
         own,
         candidates=tuple(sorted(kept, key=lambda file: file.name)),
         left_out=(
             *own.left_out,
-            *(LeftOut(file.name, DROPPED) for file in together if file.label in left_out),
+            *(LeftOut(file.name, DROPPED) for file in together if file.name not in kept_names),
             *(added.left_out if added is not None else ()),
         ),
-        folders=tuple(sorted({file.label for file in kept}, key=natural)),
+        folders=tuple(_labels(kept, several)),
         notes=(*own.notes, *(added.notes if added is not None else ())),
         warnings=(*own.warnings, *(added.warnings if added is not None else ())),
         is_table=True,
@@ -151,8 +169,19 @@ def grow(
         corrections=tuple(sorted(corrections, key=lambda change: change.name)),
         merged=merged,
         dropped={label: gone[label] for label in sorted(left_out, key=natural)},
-        classes_before=before,
+        classes_before=tuple(before),
     )
+
+
+def _labels(files: Iterable[Candidate], several: bool) -> list[str]:
+    """Return the labels that pictures have, each once and sorted."""
+    texts = {file.label for file in files}
+    return sorted({label for text in texts for label in labels_in(text)} if several else texts, key=natural)
+
+
+def _renamed(text: str, merged: Mapping[str, str], dropped: Collection[str]) -> str:
+    """Return several labels as one text, merged and without those that are dropped."""
+    return joined(merged.get(label, label) for label in labels_in(text) if label not in dropped)
 
 
 def _check_changes(merged: Mapping[str, str], dropped: set[str], classes: set[str]) -> None:

@@ -41,6 +41,7 @@ _MOST_LISTED = 500_000  # files below a table's folder that are searched for its
 _FOLDERS_KEPT = 256  # listings in memory: a list goes through its folders one after another, or through a few
 _SHOWN = 3  # files that a message spells out
 _ROLES = ("path", "label", "part", "group")
+_DROPPED = "drop"  # label_patch.DROP, whose module is slow to load
 _ONE_HOT = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 _BETWEEN_LABELS = re.compile(r"[|;,]")  # in a cell with several labels; lists are written ['cat', 'furry']
 _EXAMPLE = (
@@ -148,6 +149,7 @@ class _ListReader:
         header = [readable(name, 1).strip() for name in table.header]
         self.has_group_column = reading.group_by in header
         self._is_patch = {"sha256", "action"} <= set(header)  # written by Pawsight, which marks formulas
+        self._action = header.index("action") if self._is_patch else 0
         if self.has_group_column:
             self._places["group"] = header.index(reading.group_by)
         others = {
@@ -225,6 +227,10 @@ class _ListReader:
             self._is_cell_wrong = True
             return
         path = row[self._places["path"]]
+        if self._is_patch:
+            path = plain_cell(path)
+            if row[self._action : self._action + 1] == [_DROPPED]:
+                return  # it is to be used for nothing
         cells = {role: readable(row[column], line).strip() for role, column in self._places.items() if role != "path"}
         if self._is_patch and "label" in cells:
             cells["label"] = plain_cell(cells["label"])

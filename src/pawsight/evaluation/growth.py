@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pawsight.core.text import natural
+from pawsight.data.label_sets import labels_in
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer, Gain, compare
 
@@ -40,27 +41,18 @@ class Change:
 
     subset: str
     is_new: bool
+    accuracy: tuple[float, float]  # before and after, as shares; of several labels, with all of them right
     gain: Gain
-    classes: tuple[ClassChange, ...]
+    classes: tuple[ClassChange, ...]  # of several labels, pictures that have the label
     forgotten: tuple[Forgotten, ...]
-
-    @property
-    def accuracy(self) -> tuple[float, float]:
-        """The accuracy before and after, as shares."""
-        before, after = (
-            sum(getattr(row, name) for row in self.classes) / self.gain.pictures
-            for name in ("right_before", "right_after")
-        )
-        return before, after
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        before, after = self.accuracy
         return {
             "part": self.subset,
             "pictures_are_new": self.is_new,
-            "accuracy_before": before,
-            "accuracy_after": after,
+            "accuracy_before": self.accuracy[0],
+            "accuracy_after": self.accuracy[1],
             "gain": self.gain.to_json(),
             "classes": [asdict(row) for row in self.classes],
             "forgotten": [asdict(picture) for picture in self.forgotten],
@@ -92,7 +84,12 @@ def paired(
 
 
 def changed(
-    subset: str, before: Mapping[str, Sequence[Answer]], after: Sequence[tuple[Assigned, str]], *, is_new: bool
+    subset: str,
+    before: Mapping[str, Sequence[Answer]],
+    after: Sequence[tuple[Assigned, str]],
+    *,
+    is_new: bool,
+    several_labels: bool = False,
 ) -> Change | None:
     """Return what changed in the answers to some pictures; None where no picture was answered before and after.
 
@@ -100,12 +97,21 @@ def changed(
         subset: that the pictures are of.
         before, after: as for `paired`.
         is_new: whether the pictures are new to the second classifier's data.
+        several_labels: whether labels and answers are several labels as one text.
     """
     old, new = paired(before, after)
     gain = compare(old, new)
     if gain is None:
         return None
-    cells = Counter((first.label, first.is_right, second.is_right) for first, second in zip(old, new, strict=True))
+    pairs = list(zip(old, new, strict=True))
+    if several_labels:
+        cells = Counter(
+            (label, label in labels_in(first.predicted), label in labels_in(second.predicted))
+            for first, second in pairs
+            for label in labels_in(first.label)
+        )
+    else:
+        cells = Counter((first.label, first.is_right, second.is_right) for first, second in pairs)
     labels = sorted({label for label, _, _ in cells}, key=natural)
     both, lost, won, neither = (True, True), (True, False), (False, True), (False, False)
     classes = [
@@ -121,7 +127,15 @@ def changed(
     ]
     forgotten = [
         Forgotten(second.path, second.sha256, second.label, second.predicted)
-        for first, second in zip(old, new, strict=True)
+        for first, second in pairs
         if first.is_right and not second.is_right
     ]
-    return Change(subset=subset, is_new=is_new, gain=gain, classes=tuple(classes), forgotten=tuple(forgotten))
+    right = [sum(answer.is_right for answer in answers) / len(answers) for answers in (old, new)]
+    return Change(
+        subset=subset,
+        is_new=is_new,
+        accuracy=(right[0], right[1]),
+        gain=gain,
+        classes=tuple(classes),
+        forgotten=tuple(forgotten),
+    )

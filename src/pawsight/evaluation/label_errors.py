@@ -163,24 +163,31 @@ def _reason(answer: Floats, labels: Labels, near: Labels, row: int, suggested: i
     """Return what speaks for and against a label, as text."""
     given = int(labels[row])
     if not np.isfinite(answer).all():
-        return f"there are too few other pictures of {names[given]} to judge"
-    text = f"a model that was not trained on it says {names[suggested]} {_percent(answer[suggested])}"
-    text += f" and {names[given]} {_percent(answer[given])}"
+        return f"there are too few other pictures of “{names[given]}” to judge"
+    text = f"a model that was not trained on it says “{names[suggested]}” {_percent(answer[suggested])}"
+    text += f" and “{names[given]}” {_percent(answer[given])}"
     called = Counter(int(labels[neighbour]) for neighbour in near if neighbour >= 0)
     if not called:
         return text
     total = sum(called.values())
+    if total == 1:
+        return f"{text}; the most similar picture is called “{names[next(iter(called))]}”"
     return f"{text}; of the {total} most similar pictures, {_counted(called, given, suggested, names)}"
 
 
 def _counted(called: Counter[int], given: int, suggested: int, names: Sequence[str]) -> str:
     """Return how often neighbours have the suggested class, the given one, or another."""
     others = sum(called.values()) - called[given] - called[suggested]
-    parts = [(called[suggested], names[suggested]), (called[given], names[given]), (others, "something else")]
     if len(called) == 1:
-        return f"all are called {names[next(iter(called))]}"
-    (count, name), *more = [part for part in parts if part[0]]
-    return f"{count} {'is' if count == 1 else 'are'} called {name}" + "".join(f" and {n} {other}" for n, other in more)
+        return f"all are called “{names[next(iter(called))]}”"
+    parts = [
+        (called[suggested], f"“{names[suggested]}”"),
+        (called[given], f"“{names[given]}”"),
+        (others, "something else"),
+    ]
+    (first, name), *more = [part for part in parts if part[0]]
+    *middle, last = [f"{first} {'is' if first == 1 else 'are'} called {name}", *(f"{n} {other}" for n, other in more)]
+    return " and ".join(filter(None, [", ".join(middle), last]))
 
 
 def _percent(share: float) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COUNTED = 12  # classes up to which each cell says its count
+WIDE = 6  # classes up to which the matrix fits beside a table
 NAMED = 30  # classes up to which each row and column has its name
 _LETTERS = 14
 
@@ -76,8 +77,10 @@ def _alpha(share: float) -> float:
 
 
 def _write_counts(axes: Axes, counts: NDArray[np.int64]) -> None:
-    size = 11 if len(counts) <= 6 else 8
+    size = 11 if len(counts) <= WIDE else 9
     for row, column in np.ndindex(*counts.shape):
+        if len(counts) > WIDE and not counts[row, column]:
+            continue  # a page of zeros hides the mistakes
         weight = "bold" if row == column else "normal"
         text = f"{counts[row, column]:,}"
         axes.text(column, row, text, ha="center", va="center", fontsize=size, fontweight=weight, color=INK)
@@ -93,8 +96,8 @@ def _name_axes(axes: Axes, names: Sequence[str]) -> None:
         axes.set_yticks([])
         return
     short = [shortened(name, _LETTERS) for name in names]
-    size = 10 if len(names) <= 6 else max(4.5, 9.5 - 0.1 * len(names))
-    is_turned = len(names) > 6 or max(map(len, short)) * len(short) > 26
+    size = 10 if len(names) <= WIDE else max(4.5, 9.5 - 0.1 * len(names))
+    is_turned = (len(names) > WIDE and max(map(len, short)) > 2) or max(map(len, short)) * len(short) > 26
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if is_turned else {}
     axes.set_xticks(range(len(names)), short, fontsize=size, **turn)
     axes.set_yticks(range(len(names)), short, fontsize=size)

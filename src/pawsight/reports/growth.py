@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pawsight.reports.pictures import Gallery
 
 _FORGOTTEN = 24  # pictures that the report shows
+_SUBSETS = {"validation": "validation", "test": "test", "train": "cross-validated"}
 _NAMED = 3  # classes that a line of text names
 
 
@@ -51,7 +52,9 @@ class GrowthRecord:
     merged: Mapping[str, str]  # class -> the one that its pictures have now
     dropped: Mapping[str, int]  # class -> pictures of it
     parts: tuple[GrownPart, ...]  # validation and test
-    changes: tuple[Change, ...]  # of validation and test, the old pictures and the new ones
+    # Of validation and test, where there is no validation of training pictures out of fold: old pictures and new ones.
+    changes: tuple[Change, ...]
+    several_labels: bool = False  # of a picture; then an answer is right with all of them
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -65,6 +68,7 @@ class GrowthRecord:
             "dropped": dict(self.dropped),
             "parts": [{**asdict(part), "is_same": part.is_same} for part in self.parts],
             "changes": [change.to_json() for change in self.changes],
+            "several_labels": self.several_labels,
         }
 
     @classmethod
@@ -76,6 +80,7 @@ class GrowthRecord:
         """
         return cls(
             run=str(values["from"]),
+            several_labels=bool(values.get("several_labels", False)),
             added=int(values["added"]),
             known=int(values["known"]),
             corrected=tuple(Correction(**change) for change in values["corrected"]),
@@ -90,6 +95,7 @@ class GrowthRecord:
                 Change(
                     subset=str(change["part"]),
                     is_new=bool(change["pictures_are_new"]),
+                    accuracy=(float(change["accuracy_before"]), float(change["accuracy_after"])),
                     gain=Gain(**{**change["gain"], "interval": tuple(map(float, change["gain"]["interval"]))}),
                     classes=tuple(ClassChange(**row) for row in change["classes"]),
                     forgotten=tuple(Forgotten(**picture) for picture in change["forgotten"]),
@@ -104,9 +110,10 @@ def growth_lines(grown: GrowthRecord) -> list[str]:
     name = str(from_here(Path(grown.run)))
     lines = [f"Grown       from {name}: {_sealed(grown.parts)}"]
     lines += [
-        f"{'Gain' if row.subset == 'validation' else 'On test':<12}{change_sentence(row)}" for row in grown.changes
+        f"{'On test' if row.subset == 'test' else 'Gain':<12}{change_sentence(row, grown.several_labels)}"
+        for row in grown.changes
     ]
-    forgotten = [row for row in grown.changes if row.subset == "validation" and row.forgotten and not row.is_new]
+    forgotten = [row for row in grown.changes if row.subset != "test" and row.forgotten and not row.is_new]
     lines += [f"Forgotten   {forgotten_sentence(row)}" for row in forgotten]
     if not grown.changes:
         lines.append(f"Gain        unknown: {name} answered none of these pictures")
@@ -124,18 +131,21 @@ def _sealed(parts: Sequence[GrownPart]) -> str:
         if part.corrected:
             text += f", {plural(part.corrected, 'label')} corrected"
         texts.append(f"{text}, {part.added:,} new")
-    return "; ".join(texts) or "neither has held-out pictures"
+    return "; ".join(texts) or "neither run has held-out pictures"
 
 
-def change_sentence(change: Change) -> str:
+def change_sentence(change: Change, several_labels: bool = False) -> str:
     """Return the accuracy before and after on some pictures, with the gain and its interval."""
     before, after = change.accuracy
     gain = change.gain
-    what = plural(gain.pictures, f"{'new' if change.is_new else 'old'} {change.subset} picture")
+    what = plural(
+        gain.pictures, f"{'new' if change.is_new else 'old'} {_SUBSETS.get(change.subset, change.subset)} picture"
+    )
     low, high = gain.interval
     verdict = "no more than chance" if gain.verdict == TIE else gain.verdict
+    right = "with all labels right" if several_labels else "right"
     return (
-        f"{what}: {100 * before:.1f} % right before, {100 * after:.1f} % now; {gain.points:+.1f} points"
+        f"{what}: {100 * before:.1f} % {right} before, {100 * after:.1f} % now; {gain.points:+.1f} points"
         f" (95 % interval {low:+.1f} to {high:+.1f}, p = {gain.p_value:.2g}: {verdict})"
     )
 
@@ -146,17 +156,15 @@ def forgotten_sentence(change: Change) -> str:
     listed = [f"{row.forgotten:,} of {row.right_before:,} {row.name}" for row in lost[:_NAMED]]
     more = f" and {plural(len(lost) - _NAMED, 'more class', 'more classes')}" if len(lost) > _NAMED else ""
     learnt = sum(row.learnt for row in change.classes)
-    return (
-        f"{plural(len(change.forgotten), f'old {change.subset} picture')} right before and wrong now:"
-        f" {', '.join(listed)}{more}; {learnt:,} the other way round"
-    )
+    what = plural(len(change.forgotten), f"old {_SUBSETS.get(change.subset, change.subset)} picture")
+    return f"{what} right before and wrong now: {', '.join(listed)}{more}; {learnt:,} the other way round"
 
 
 def growth_view(grown: GrowthRecord, gallery: Gallery) -> dict[str, Any]:
     """Return the section of the report as words, rows and pictures that are not yet escaped."""
     changes = [
         {
-            "name": f"{change.subset}, {'new' if change.is_new else 'old'} pictures",
+            "name": f"{_SUBSETS.get(change.subset, change.subset)}, {'new' if change.is_new else 'old'} pictures",
             "pictures": words.whole(change.gain.pictures),
             "before": words.percent(change.accuracy[0]),
             "after": words.percent(change.accuracy[1]),
@@ -167,7 +175,7 @@ def growth_view(grown: GrowthRecord, gallery: Gallery) -> dict[str, Any]:
         }
         for change in grown.changes
     ]
-    old = [change for change in grown.changes if change.subset == "validation" and not change.is_new]
+    old = [change for change in grown.changes if change.subset != "test" and not change.is_new]
     return {
         "from": str(from_here(Path(grown.run))),
         "sentences": [*_what(grown), _sealed(grown.parts)[:1].upper() + _sealed(grown.parts)[1:] + "."],
@@ -188,5 +196,7 @@ def _what(grown: GrowthRecord) -> list[str]:
         texts.append(f"New class {words.visible(label)}: {words.pictures(count)}.")
     if grown.corrected:
         texts.append(f"{plural(len(grown.corrected), 'label')} corrected.")
-    texts += [f"{words.visible(source)} became {words.visible(target)}." for source, target in grown.merged.items()]
-    return texts + [f"{words.visible(label)} was dropped: {words.pictures(n)}." for label, n in grown.dropped.items()]
+    texts += [f"Class {words.visible(old)} is {words.visible(name)} now." for old, name in grown.merged.items()]
+    return texts + [
+        f"Class {words.visible(label)} is dropped: {words.pictures(count)}." for label, count in grown.dropped.items()
+    ]

@@ -19,7 +19,7 @@ from pawsight.evaluation.metrics import Metrics
 from pawsight.reports import words
 from pawsight.reports.candidates import candidate_views, data_of, unique_names
 from pawsight.reports.charts import ladder_svg
-from pawsight.reports.confusion_matrix import NAMED, confusion_svg
+from pawsight.reports.confusion_matrix import NAMED, WIDE, confusion_svg
 from pawsight.reports.pictures import COLUMNS, ROWS, Shown, confident_mistakes, picture_grid
 from pawsight.reports.run_record import SUBSETS, RunRecord, finite
 
@@ -75,6 +75,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         "test": test_sentences(ladder),
         "test_command": test_command(ladder.chosen),
         "confusion_svg": confusion(ladder.chosen),
+        "is_confusion_wide": len(first.classes) > WIDE,
         "confusion_note": " Both are in the order of the table of classes." if len(first.classes) > NAMED else "",
         "confusions": confusions(ladder.chosen),
         "class_rows": class_rows(ladder.chosen),

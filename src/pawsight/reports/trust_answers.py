@@ -176,9 +176,10 @@ def _calibration_sentence(run: RunRecord) -> str:
         source += f" ({words.visible(run.fitted_on)})"
     if temperature == 1 and run.calibration_gain is not None:
         gain, error = run.calibration_gain
+        effect = "makes no measurable difference" if gain > -error else "does not help"
         return (
-            f"The probabilities are not changed: a temperature makes no measurable difference on {source}, a gain of "
-            f"{gain:.3f} in log loss with a standard error of {error:.3f}."
+            f"The probabilities are not changed: a temperature {effect} on {source}, a gain of "
+            f"{gain:.3f} in log loss with a standard error of {error:.3f}.".replace(" -", f" {words.MINUS}")
         )
     if temperature == 1:
         return f"The temperature is 1, fitted on {source}: the probabilities needed no change."

@@ -163,8 +163,9 @@ class _Routes:
         state = _state(request, route)
         top = _number(request, "top", whole=True, least=1, most=10_000)
         threshold = _number(request, "threshold", whole=False, least=0, most=1)
+        is_watched = _is_true(request, "window", default=True)
         async with self._received(request, state, key) as (served, uploads):
-            answers = await self._service.predict(served, uploads, address=state.address)
+            answers = await self._service.predict(served, uploads, address=state.address, is_watched=is_watched)
         if len(answers) == 1 and isinstance(answers[0], RequestProblem):
             raise answers[0]
         predictions = [_to_json(answer, top=top, threshold=threshold) for answer in answers]
@@ -187,8 +188,8 @@ class _Routes:
 
     async def feedback(self, request: Request) -> Response:
         state = _state(request, "/api/v1/feedback")
-        label, none = request.query_params.get("class"), request.query_params.get("none", "false")
-        if none not in ("true", "false") or (label is None) != (none == "true"):
+        label = request.query_params.get("class")
+        if (label is None) != _is_true(request, "none", default=False):
             raise RequestProblem("bad-parameter", "Send class=NAME, or none=true for a picture of none of the classes.")
         async with self._received(request, state) as (served, uploads):
             _check_single(uploads)
@@ -388,6 +389,14 @@ def _number(request: Request, name: str, *, whole: bool, least: float, most: flo
             return value
     kind = "whole number" if whole else "number"
     raise RequestProblem("bad-parameter", f"{name} is {text[:40]!r}; it is a {kind} from {least:,} to {most:,}.")
+
+
+def _is_true(request: Request, name: str, *, default: bool) -> bool:
+    """Return a parameter of the address that is true or false."""
+    text = request.query_params.get(name, str(default).lower())
+    if text not in ("true", "false"):
+        raise RequestProblem("bad-parameter", f"{name} is {text[:40]!r}; it is true or false.")
+    return text == "true"
 
 
 @asynccontextmanager

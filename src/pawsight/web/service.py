@@ -219,7 +219,7 @@ class Service:
             self._close_when_unused(served)
 
     async def predict(
-        self, served: Served, uploads: list[Upload], *, address: str = ""
+        self, served: Served, uploads: list[Upload], *, address: str = "", is_watched: bool = True
     ) -> list[Prediction | RequestProblem]:
         """Predict every upload, in order; one that cannot be read is a problem.
 
@@ -227,15 +227,16 @@ class Service:
             served: held by the request since it came, so that a swap or the end does not change its answer.
             uploads: the files of one request.
             address: whose share of the queue they take, as `share_of` gives it.
+            is_watched: whether they count among the latest pictures; frames of one scene would fill the window.
 
         Raises:
             RequestProblem: the queue has no room for all of them.
         """
         with self.pictures.hold(len(uploads), address):
             if len(uploads) == 1:
-                return [await self._answer(served, uploads[0])]
+                return [await self._answer(served, uploads[0], is_watched)]
             async with asyncio.TaskGroup() as group:
-                answers = [group.create_task(self._answer(served, upload)) for upload in uploads]
+                answers = [group.create_task(self._answer(served, upload, is_watched)) for upload in uploads]
             return [answer.result() for answer in answers]
 
     async def deployment(self) -> Deployment | None:
@@ -344,14 +345,14 @@ class Service:
         finally:
             self._explaining.release()
 
-    async def _answer(self, served: Served, upload: Upload) -> Prediction | RequestProblem:
+    async def _answer(self, served: Served, upload: Upload, is_watched: bool) -> Prediction | RequestProblem:
         try:
             pixels = await self.decoders.decode(upload.data, served.settings)
         except UnreadablePicture as error:
             return self._refused(upload, error)
         outputs = await served.batcher.compute(pixels)
         self.metrics.pictures.labels("answered").inc()
-        if served.window is not None:
+        if served.window is not None and is_watched:
             served.window.add(outputs)
         return served.predictor.prediction(upload.name, outputs)
 

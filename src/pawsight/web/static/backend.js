@@ -5,7 +5,8 @@
 //   links        [{text, href}] shown at the top, maybe none
 //   model(told)  -> Promise of a Model; throws Busy while there is none yet, Closed where there will never be one;
 //                told(words) may be called on the way
-//   classify(files)  -> Promise of one Prediction for each File, in order; throws Busy or Refused
+//   classify(files, {live})  -> Promise of one Prediction for each File, in order; throws Busy or Refused; live: frames
+//                of a camera, which say nothing about the pictures that people send
 //   explain(file, label)  -> Promise of a Blob: the whole picture with the heat map of a class, stretched to any shape
 //   thumbnail(file)  -> Promise of a Blob that this browser can show; only where the Model says `thumbnails`
 //   keep(file, label)  -> Promise of a digest: the file is kept with the class a person gave, null for none of the classes

@@ -21,7 +21,10 @@ export function start(backend) {
   const page = new Page(backend);
   introduce(backend);
   takeIn((files) => page.take(files));
-  camera((files) => page.take(files));
+  camera(
+    (files) => page.take(files),
+    (files) => backend.classify(files, { live: true }),
+  );
   at("csv").addEventListener("click", () =>
     download("pawsight.csv", csv(page.finished(), page.gallery.model.classes), "text/csv"),
   );

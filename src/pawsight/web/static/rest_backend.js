@@ -48,10 +48,10 @@ export function rest({ askToken, root = "" }) {
     return modelFrom(await response.json(), sessionStorage.getItem(KEY) !== null);
   }
 
-  async function classify(files) {
+  async function classify(files, { live = false } = {}) {
     const body = new FormData();
     for (const file of files) body.append("files", file, file.name || "picture");
-    const response = await ask("/api/v1/predict", { method: "POST", body });
+    const response = await ask(live ? "/api/v1/predict?window=false" : "/api/v1/predict", { method: "POST", body });
     if (response.ok) return (await response.json()).predictions;
     const problem = await documentOf(response);
     if (response.status === 422 && files.length === 1) return [unreadable(problem, files[0])];

@@ -27,15 +27,27 @@ const suggestedOf = (item) => store.board.classes[item.label ?? item.suggested];
 
 const zoom = new Zoom();
 const grid = new Grid({
-  pictureOf,
   address,
-  suggestedOf,
-  decisionOf: (number) => store.decided.get(number),
+  describe,
   opened: (index) => {
     store.at = index;
     turnView();
   },
 });
+
+// What is on a picture's cell of the grid: a decision where there is one, else what is suggested.
+function describe(item) {
+  const { path, label } = pictureOf(item.picture);
+  const decision = store.decided.get(item.picture);
+  const suggestion = suggestedOf(item);
+  const note = decision
+    ? { keep: "kept", drop: "dropped", relabel: `now ${decision.label}` }[decision.action]
+    : suggestion === label
+      ? ""
+      : `suggested: ${suggestion}`;
+  const kind = decision ? `decided ${decision.action}` : "";
+  return { path, title: label, spoken: `${path}, labelled ${label}`, note, kind };
+}
 
 async function begin() {
   const answer = await fetch("state");

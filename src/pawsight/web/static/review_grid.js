@@ -1,15 +1,20 @@
-// Many pictures at once: which of them are selected, and which one the keys are at.
+// Many pictures at once, of the review and the label page: which are selected, and which one the keys are at.
 
 import { at, element } from "./dom.js";
 
 export class Grid {
-  // pictureOf(number) -> its facts; address(number, size); decisionOf(number); suggestedOf(item) -> a class; opened(index): show it alone.
-  constructor({ pictureOf, address, decisionOf, suggestedOf, opened }) {
+  // address(number, size); describe(item) -> what is on its cell; opened(index): show it alone.
+  /**
+   * @param {{
+   *   address: (number: number, size: string) => string,
+   *   describe: (item: any) => {path: string, title: string, spoken: string, note: string, kind: string},
+   *   opened: (index: number) => void,
+   * }} page
+   */
+  constructor({ address, describe, opened }) {
     Object.assign(this, {
-      pictureOf,
       address,
-      decisionOf,
-      suggestedOf,
+      describe,
       opened,
       items: [],
       chosen: new Set(),
@@ -35,15 +40,15 @@ export class Grid {
     this.focused = this.anchor = Math.max(0, Math.min(focused, items.length - 1));
     at("grid").replaceChildren(
       ...items.map((item) => {
-        const picture = this.pictureOf(item.picture);
+        const { path, title } = this.describe(item);
         return element(
           "li",
           {},
           element(
             "button",
-            { type: "button", title: picture.path },
+            { type: "button", title: path },
             element("img", { src: this.address(item.picture, "small"), alt: "", loading: "lazy" }),
-            element("b", {}, picture.label),
+            element("b", {}, title),
             element("small"),
           ),
         );
@@ -55,22 +60,12 @@ export class Grid {
   // What is written on the cells: a decision where there is one, else what is suggested.
   refresh() {
     this.items.forEach((item, index) => {
-      const button = at("grid").children[index].firstElementChild,
-        picture = this.pictureOf(item.picture);
-      const decision = this.decisionOf(item.picture),
-        suggestion = this.suggestedOf(item);
-      const note = decision
-        ? { keep: "kept", drop: "dropped", relabel: `now ${decision.label}` }[decision.action]
-        : suggestion === picture.label
-          ? ""
-          : `suggested: ${suggestion}`;
-      button.className = decision ? `decided ${decision.action}` : "";
+      const button = at("grid").children[index].firstElementChild;
+      const { spoken, note, kind } = this.describe(item);
+      button.className = kind;
       button.tabIndex = index === this.focused ? 0 : -1;
       button.setAttribute("aria-pressed", String(this.chosen.has(item.picture)));
-      button.setAttribute(
-        "aria-label",
-        `${index + 1}: ${picture.path}, labelled ${picture.label}${note && `, ${note}`}`,
-      );
+      button.setAttribute("aria-label", `${index + 1}: ${spoken}${note && `, ${note}`}`);
       button.lastElementChild.textContent = note;
     });
     const count = this.chosen.size;

@@ -18,10 +18,10 @@ export class Zoom {
     at("zoom").addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** @param {string} address @param {{path: string, label: string, width: number, height: number}} picture */
+  /** @param {string} address @param {{path: string, label?: string, width: number, height: number}} picture */
   open(address, picture) {
     at("zoom-name").textContent = picture.path;
-    at("zoom-picture").alt = `${picture.path}, labelled ${picture.label}`;
+    at("zoom-picture").alt = picture.label ? `${picture.path}, labelled ${picture.label}` : picture.path;
     at("zoom-picture").src = address;
     at("zoom").showModal();
     at("zoom-frame").focus();

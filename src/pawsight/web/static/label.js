@@ -1,0 +1,419 @@
+// The label page: shows pictures that may have one name together, and sends each name at once.
+
+import { at, element, named, printable } from "./dom.js";
+import { Grid } from "./review_grid.js";
+import { Zoom } from "./review_zoom.js";
+import { count, percent } from "./words.js";
+
+/**
+ * @typedef {{action: string, label: string, when: string}} Decision
+ * @typedef {{picture: number, path: string, copies: number, width: number, height: number, decision?: Decision}} Item
+ * @typedef {{pictures: Item[], suggested: string | null}} Group
+ * @typedef {{picture: number, decision: Decision | null, before: Decision | null}} Change
+ */
+
+const store = {
+  /** @type {any} */ board: null,
+  /** @type {{name: string, pictures: number}[]} */ names: [],
+  named: 0,
+  aside: 0,
+  way: "auto",
+  taken: "", // the way that "auto" took
+  /** @type {Group[]} */ queue: [], // the first is shown
+  shown: 0, // groups of this batch that were done
+  /** @type {Set<number>} */ later: new Set(), // pictures that were skipped while this page is open
+  /** @type {{changes: Change[], group: Group}[]} */ past: [],
+  /** @type {Promise<void>} */ turn: Promise.resolve(),
+  waiting: 0,
+};
+const KEYED = 9; // names with a key
+const WAYS = ["auto", "alike", "sure", "named"];
+
+/** @param {number} number @param {string} size */
+const address = (number, size) => `picture/${number}/${size}`;
+const current = () => store.queue[0];
+
+const zoom = new Zoom();
+const grid = new Grid({ address, describe, opened: openZoom });
+
+/** @param {Item} item */
+function describe({ path, copies, decision }) {
+  const note = copies ? `and ${count(copies, "copy", "copies")}` : "";
+  return { path, title: decision?.label ?? "", spoken: printable(path), note, kind: "" };
+}
+
+/** @param {string} path @param {RequestInit} [options] */
+async function ask(path, options) {
+  const answer = await fetch(path, options);
+  const values = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(values.error ?? `${answer.status}`), { status: answer.status });
+  return values;
+}
+
+async function begin() {
+  take(await ask("state"));
+  const { board } = store;
+  at("folder").textContent = board.name;
+  document.title = `Label ${board.name}`;
+  at("command").textContent = board.command;
+  at("table").textContent = board.table;
+  await fetchBatch();
+  at("loading").hidden = true;
+  drawCurve();
+}
+
+// What every answer says of the whole.
+function take({ board, names, named, aside }) {
+  Object.assign(store, { board, names, named, aside });
+}
+
+async function fetchBatch() {
+  if (store.way === "named") {
+    const label = at("of").value;
+    const answer = await ask(`named?name=${encodeURIComponent(label)}&from=0`);
+    take(answer);
+    store.queue = answer.pictures.length ? [{ pictures: answer.pictures, suggested: null }] : [];
+  } else {
+    const answer = await ask(`next?way=${store.way}`);
+    take(answer);
+    store.taken = answer.way;
+    const isOpen = (item) => !store.later.has(item.picture);
+    const groups = answer.groups.map((group) => ({ ...group, pictures: group.pictures.filter(isOpen) }));
+    store.queue = groups.filter((group) => group.pictures.length);
+    if (!store.queue.length && answer.groups.length) {
+      store.later.clear(); // only what was put off is left
+      store.queue = answer.groups;
+    }
+  }
+  store.shown = 0;
+  show();
+}
+
+function show() {
+  showState();
+  const group = current();
+  at("ask").hidden = !group;
+  at("done").hidden = Boolean(group);
+  at("wrong").textContent = "";
+  at("name").value = "";
+  if (!group) return showDone();
+  const isNamed = store.way === "named";
+  grid.fill(group.pictures, 0);
+  if (!isNamed) grid.selectAll();
+  const many = group.pictures.length > 1;
+  at("question").replaceChildren(
+    ...(isNamed
+      ? [at("of").value ? "Called " : "Not usable", named(at("of").value)]
+      : group.suggested === null
+        ? [many ? "What are these?" : "What is this?"]
+        : [many ? "Are these " : "Is this ", element("em", {}, named(group.suggested)), "?"]),
+  );
+  at("hint").textContent = isNamed
+    ? "Select what is wrong, then give it another name."
+    : many
+      ? "Take out what does not belong, then name the others. What is taken out is asked for next."
+      : "";
+  showNames(group);
+}
+
+function showState() {
+  for (const way of WAYS) {
+    const isShown = way === store.way;
+    at(`tab-${way}`).setAttribute("aria-selected", String(isShown));
+    at(`tab-${way}`).tabIndex = isShown ? 0 : -1;
+    if (isShown) at("panel").setAttribute("aria-labelledby", `tab-${way}`);
+  }
+  const { total } = store.board;
+  at("count").textContent =
+    `${store.named.toLocaleString("en-GB")} of ${count(total, "picture")} named${store.aside ? `, ${store.aside} not usable` : ""}`;
+  const batch = store.shown + store.queue.length;
+  const what = store.way === "auto" ? { alike: "alike", teach: "these teach most" }[store.taken] : "";
+  at("where").textContent =
+    current() && store.way !== "named" ? `${what ? `${what}, ` : ""}group ${store.shown + 1} of ${batch}` : "";
+  at("meter").setAttribute("aria-valuemax", String(total));
+  at("meter").setAttribute("aria-valuenow", String(store.named));
+  at("meter").firstElementChild.style.transform = `scaleX(${total ? store.named / total : 0})`;
+  at("which").hidden = store.way !== "named";
+  at("skip").hidden = store.way === "named";
+  fillSelect();
+}
+
+function fillSelect() {
+  const select = at("of"),
+    kept = select.value;
+  const used = store.names.filter(({ pictures }) => pictures);
+  select.replaceChildren(
+    ...used.map(({ name, pictures }) => element("option", { value: name }, `${printable(name)} (${pictures})`)),
+    ...(store.aside ? [element("option", { value: "" }, `not usable (${store.aside})`)] : []),
+  );
+  if (used.some(({ name }) => name === kept)) select.value = kept;
+}
+
+/** @param {Group} group */
+function showNames({ suggested }) {
+  const buttons = store.names
+    .slice(0, KEYED)
+    .map(({ name, pictures }, index) => nameButton(name, pictures, index + 1, suggested));
+  const place = store.names.findIndex(({ name }) => name === suggested);
+  if (place >= KEYED) buttons.push(nameButton(suggested, store.names[place].pictures, null, suggested));
+  at("names").replaceChildren(...buttons);
+  at("known").replaceChildren(...store.names.map(({ name }) => element("option", { value: name })));
+}
+
+function nameButton(name, pictures, key, suggested) {
+  const isSuggested = name === suggested;
+  return element(
+    "button",
+    { type: "button", class: isSuggested ? "suggested" : "", onclick: () => nameThem(name) },
+    element("kbd", {}, isSuggested ? "\u21b5" : (key ?? "n")),
+    " ",
+    named(name),
+    element("small", {}, pictures.toLocaleString("en-GB")),
+  );
+}
+
+function showDone() {
+  const left = store.board.total - store.named - store.aside;
+  at("done-title").textContent =
+    store.way === "named" ? "No picture has a name yet" : left ? "Nothing more here" : "Every picture has a name";
+  at("done-told").textContent = left ? `${count(left, "picture")} without a name.` : "";
+}
+
+// One after another: a key that comes while a name is being saved waits for it.
+/** @param {() => Promise<void>} deed */
+function inTurn(deed) {
+  store.waiting += 1;
+  store.turn = store.turn
+    .then(deed)
+    .then(
+      () => {
+        at("alert").hidden = true;
+      },
+      (error) => {
+        if (error.status === 400) {
+          at("wrong").textContent = `${error.message}.`;
+          at("name").focus();
+        } else {
+          const why = error instanceof TypeError ? "the page was ended in the terminal" : error.message;
+          at("alert").textContent = `Nothing was changed: ${why}`;
+          at("alert").hidden = false;
+        }
+      },
+    )
+    .finally(() => {
+      store.waiting -= 1;
+    });
+}
+
+/** @param {object[]} changes */
+const send = (changes) =>
+  ask("decision", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(changes) });
+
+/** @param {string} action @param {string} label @param {string} said */
+function decide(action, label, said) {
+  inTurn(async () => {
+    const group = current(),
+      items = grid.selected();
+    if (!group || !items.length) throw Object.assign(new Error("Select pictures first"), { status: 400 });
+    const answer = await send(items.map(({ picture }) => ({ picture, action, label })));
+    take(answer);
+    const changes = items.map(({ picture, decision }) => ({
+      picture,
+      decision: answer.decisions[picture],
+      before: decision ?? null,
+    }));
+    store.past.push({ changes, group });
+    const decided = new Set(items.map(({ picture }) => picture));
+    const rest = group.pictures.filter(({ picture }) => !decided.has(picture));
+    store.queue.shift();
+    if (rest.length) store.queue.unshift({ pictures: rest, suggested: null });
+    else store.shown += 1;
+    await following(`${said}: ${count(items.length, "picture")}`);
+  });
+}
+
+/** @param {string} said */
+async function following(said) {
+  if (current()) show();
+  else {
+    await fetchBatch();
+    drawCurve();
+  }
+  window.scrollTo(0, 0);
+  at(current() ? "question" : "done-title").focus({ preventScroll: true });
+  speak(said);
+}
+
+/** @param {string} name */
+function nameThem(name) {
+  if (name.trim()) decide("relabel", name, `Named ${name}`);
+}
+
+function skip() {
+  inTurn(async () => {
+    const group = store.queue.shift();
+    if (!group) return;
+    for (const { picture } of group.pictures) store.later.add(picture);
+    store.shown += 1;
+    await following("Put off");
+  });
+}
+
+// Takes back what was named last, and shows it again.
+function undo() {
+  inTurn(async () => {
+    const last = store.past.pop();
+    if (!last) return speak("Nothing to undo");
+    take(
+      await send(
+        last.changes.map(({ picture, decision, before }) => ({
+          picture,
+          action: before?.action ?? "undo",
+          label: before?.label ?? "",
+          undone: decision,
+        })),
+      ),
+    );
+    if (store.way === "named") await fetchBatch();
+    else {
+      const back = new Set(last.group.pictures.map(({ picture }) => picture));
+      const others = store.queue.map((group) => ({
+        ...group,
+        pictures: group.pictures.filter(({ picture }) => !back.has(picture)),
+      }));
+      store.queue = [last.group, ...others.filter(({ pictures }) => pictures.length)];
+      store.shown = Math.max(0, store.shown - 1);
+      show();
+    }
+    speak(`Undone: ${count(last.changes.length, "picture")}`);
+  });
+}
+
+// Says in words what more names would gain; it takes seconds, so the page does not wait for it.
+async function drawCurve() {
+  const found = await ask("progress").catch(() => null);
+  at("curve").hidden = !found;
+  if (!found) return;
+  const [low, high] = found.interval.map(percent);
+  const right = `On ${count(found.named, "named picture")} a classifier that has not seen them is right for ${percent(found.accuracy)} (95 % interval ${low} to ${high}).`;
+  const gain = found.gain_interval
+    ? `${found.gain.toFixed(1)} points (${found.gain_interval.map((end) => end.toFixed(1)).join(" to ")})`
+    : "an amount that cannot be told yet";
+  at("curve").className = found.pays ? "" : "enough";
+  at("curve").textContent = found.pays
+    ? `${right} Twice as many names would gain ${gain}.`
+    : `${right} More names would hardly pay: nothing that can be measured is to be gained by twice as many. Finish, or go on as you like.`;
+}
+
+/** @param {string} message */
+function speak(message) {
+  at("spoken").textContent = `${message}. ${current() ? at("question").textContent : at("done-title").textContent}`;
+}
+
+/** @param {string} way */
+function turnTo(way) {
+  inTurn(async () => {
+    store.way = way;
+    fillSelect();
+    await fetchBatch();
+    speak(at(`tab-${way}`).textContent);
+  });
+}
+
+/** @param {number} [index] */
+function openZoom(index = grid.focused) {
+  const item = grid.items[index];
+  if (item) zoom.open(address(item.picture, "full"), item);
+}
+
+function openFinish() {
+  const used = store.names.filter(({ pictures }) => pictures);
+  const counts = used.map(({ name, pictures }) => `${printable(name)} ${pictures.toLocaleString("en-GB")}`).join(", ");
+  at("finish-counts").textContent = used.length
+    ? `${count(store.named, "picture")} named: ${counts}.`
+    : "No picture has a name yet.";
+  at("finish-next").hidden = used.length < 2;
+  const alone = used.filter(({ pictures }) => pictures === 1).map(({ name }) => printable(name));
+  at("finish-open").textContent = [
+    used.length < 2 ? "Training needs two names." : "",
+    alone.length ? `One picture alone is called ${alone.join(", ")}; name some more.` : "",
+    "You can go on later: the same command opens this page again.",
+  ].join(" ");
+  at("copied").textContent = "Copy the command";
+  at("finish").showModal();
+  at("finish-title").focus();
+}
+
+// Where the browser refuses its clipboard, the command is selected for Ctrl-C.
+async function copyCommand() {
+  try {
+    await navigator.clipboard.writeText(at("command").textContent);
+    at("copied").textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(at("command"));
+    at("copied").textContent = "Selected: press Ctrl-C";
+  }
+}
+
+function accept() {
+  const suggested = current()?.suggested;
+  if (suggested) nameThem(suggested);
+  else speak("Nothing is suggested");
+}
+
+/** @param {number} step */
+const turn = (step) => () => turnTo(WAYS[(WAYS.indexOf(store.way) + step + WAYS.length) % WAYS.length]);
+const aside = () => decide("drop", "", "Not usable");
+const select = () => grid.selectAll();
+const help = () => at("help").showModal();
+const typeName = () => at("name").focus();
+const deeds = { aside, skip, undo, select, help, finish: openFinish, copy: copyCommand };
+const keys = {
+  Enter: accept,
+  x: aside,
+  s: skip,
+  u: undo,
+  n: typeName,
+  z: () => openZoom(),
+  f: openFinish,
+  "?": help,
+  "[": turn(-1),
+  "]": turn(1),
+};
+
+/** @param {KeyboardEvent} event */
+function pressed(event) {
+  if (event.key === "c" && at("finish").open && !at("finish-next").hidden && !event.ctrlKey && !event.metaKey)
+    return copyCommand();
+  if (!store.board || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const target = event.target;
+  if (target === at("name") && event.key === "Escape") return at("question").focus();
+  if (target.matches?.("select, input")) return; // the browser does what is meant
+  const inTabs = target.getAttribute?.("role") === "tab" && event.key.startsWith("Arrow");
+  const onCell = grid.cellOf(target) >= 0;
+  if (event.key === "Enter" && target.matches?.("button") && !onCell) return;
+  if (!inTabs && event.key !== "Enter" && current() && grid.key(event)) return event.preventDefault();
+  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const digit = /^[1-9]$/.test(event.key) ? store.names[Number(event.key) - 1] : null;
+  const deed = inTabs ? turn(event.key === "ArrowLeft" ? -1 : 1) : digit ? () => nameThem(digit.name) : keys[name];
+  if (!deed || event.repeat) return;
+  event.preventDefault();
+  deed();
+  if (inTabs) store.turn.then(() => at(`tab-${store.way}`).focus());
+}
+
+document.addEventListener("keydown", pressed);
+document.addEventListener("click", (event) => {
+  deeds[event.target.closest("[data-do]")?.dataset.do]?.();
+  const way = event.target.closest("[data-way]")?.dataset.way;
+  if (way) turnTo(way);
+});
+window.addEventListener("beforeunload", (event) => store.waiting && event.preventDefault()); // names are on their way
+at("of").addEventListener("change", () => inTurn(fetchBatch));
+at("typed").addEventListener("submit", (event) => {
+  event.preventDefault();
+  nameThem(at("name").value);
+});
+begin().catch((error) => {
+  at("loading").textContent = error.message;
+});

@@ -25,7 +25,7 @@ ENOUGH = {
     "gain": 0.1,
     "gain_interval": [-0.4, 0.6],
     "changed": 0.002,
-    "settled": True,
+    "stable": True,
     "pays": False,
 }
 

@@ -152,7 +152,7 @@ def test_the_page_says_when_more_names_would_hardly_pay_and_shows_full_size(page
     assert "44 named pictures" in page.text("curve")
     page.adviser.curve = {
         **ENOUGH,
-        "settled": False,
+        "stable": False,
         "pays": True,
         "interval": None,
         "gain": 3.04,

@@ -32,7 +32,7 @@ LEAST_DRAWN = 40  # pictures drawn at random; below this their accuracy is not t
 _CLUSTERS, _TYPICAL = 24, 4  # shown first, and pictures of each; measured, see docs/experiments.md
 BATCH = 24  # pictures asked for at a time
 _DRAWN = 4  # of these at random: on them alone it can be measured how often the probe is right
-_BATCHES, _SETTLED = 3, 0.005  # batches of names that change fewer answers than this share say that more hardly pay
+_BATCHES, _STABLE = 3, 0.005  # batches of names that change fewer answers than this share say that more hardly pay
 _RUN_COUNTS = 10  # named pictures a class that an earlier classifier counts as much as
 
 AUTO, ALIKE, TEACH, SURE = WAYS = ("auto", "alike", "teach", "sure")
@@ -251,8 +251,8 @@ class Adviser:
             is_aside: pictures that are not asked about again (N,).
             classes: how many names there are, C.
             way: "alike": the most typical pictures of 6 clusters; "teach": the most informative ones, and 4 that are
-                drawn at random; "sure": those of each class that the probe is surest of; "auto": alike until each
-                cluster has a name, then teach.
+                drawn at random; "sure": those of each class that the probe is most confident of; "auto": alike until
+                each cluster has a name, then teach.
             most: pictures in a group, and in all where those are the most informative.
 
         Returns:
@@ -271,7 +271,7 @@ class Adviser:
             rows_of = (np.flatnonzero(self._clusters == number) for number in unseen[: BATCH // _TYPICAL])
             return way, [(most_typical(self._points, rows, _TYPICAL), None) for rows in rows_of]
         probabilities = self._answers(names, max(classes, 1))
-        suggested, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        suggested, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         is_known = self._earlier is not None or len(np.unique(names[names != UNNAMED])) > 1
         if way == ALIKE:
             left = np.flatnonzero(~is_done)
@@ -285,7 +285,7 @@ class Adviser:
             by_class = [rows[suggested[rows] == number] for number in dict.fromkeys(suggested[rows].tolist())]
         else:
             left = np.flatnonzero(~is_done)
-            left = left[np.argsort(-sureness[left], kind="stable")]
+            left = left[np.argsort(-confidence[left], kind="stable")]
             by_class = [left[suggested[left] == number][:most] for number in np.unique(suggested[left])]
         return way, [(rows, int(suggested[rows[0]]) if is_known else None) for rows in by_class]
 
@@ -313,8 +313,8 @@ class Adviser:
             "gain": curve.gain,
             "gain_interval": curve.interval and list(curve.interval),
             "changed": changed,
-            "settled": changed is not None and changed < _SETTLED,
-            "pays": more_pays(curve) and (changed is None or changed >= _SETTLED),
+            "stable": changed is not None and changed < _STABLE,
+            "pays": more_pays(curve) and (changed is None or changed >= _STABLE),
         }
 
     def _changed(self, names: Labels) -> float | None:

@@ -314,7 +314,7 @@ async function drawCurve() {
     ? `${found.gain.toFixed(1)} points (${found.gain_interval.map((end) => end.toFixed(1)).join(" to ")})`
     : `about ${Math.max(0, found.gain).toFixed(1)} points (too few to say how certain that is)`;
   at("curve").className = found.pays ? "" : "enough";
-  const why = found.settled
+  const why = found.stable
     ? `the last ones changed ${percent(found.changed)} of the answers about pictures without a name.`
     : "twice as many would gain nothing that can be measured.";
   at("curve").textContent = found.pays

@@ -13,9 +13,11 @@ from typing import Any
 
 from pawsight.core.runs import best_epoch
 from pawsight.evaluation.comparison import Gain
+from pawsight.evaluation.intervals import Interval
 from pawsight.reports import words
 from pawsight.reports.charts import accuracy_svg, loss_svg
 from pawsight.reports.run_record import RunRecord, figure, finite
+from pawsight.reports.several_labels import several_sentence
 
 _TRAIN = ["pawsight", "train"]
 _PATHS = ("--split", "--patch", "--weights", "--costs")  # options of `train` that name a file or a folder
@@ -84,6 +86,17 @@ def data_of(run: RunRecord) -> str:
     return run.path_shown(run.root) if run.root else "DATA"
 
 
+def label_words(run: RunRecord) -> list[str]:
+    """Return the options that read several labels of a picture, as the run's command has them."""
+    if not run.label_rules:
+        return []
+    with suppress(ValueError):  # quotes that do not close, or no separator was typed
+        words = shlex.split(run.command)
+        place = words.index("--label-separator")
+        return words[place : place + 2]
+    return ["--several-labels"]
+
+
 def _with_paths(run: RunRecord, words: Sequence[str]) -> list[str]:
     """Return the words of a `pawsight train DATA ...` with its paths as `RunRecord.path_shown` has them.
 
@@ -104,13 +117,14 @@ def _view(
     candidates: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None, *, is_chosen: bool
 ) -> dict[str, Any]:
     run, command = candidates[index], command_of(candidates[index])
+    score, ends = _score(run)
     accuracy, loss = _curves(run, index)
     return {
         "number": index + 1,
         "name": names[index],
         "adds": _sentence(run.adds),
-        "accuracy": words.percent(run.validation.accuracy) if run.validation else "not measured",
-        "interval": words.between(run.validation.interval.as_list()) if run.validation else "",
+        "accuracy": "not measured" if score is None else words.percent(score),
+        "interval": "" if ends is None else words.between(ends.as_list()),
         "score": _score_sentence(run),
         "points": words.signed(gain.points) if gain else "",
         "points_interval": words.points_between(gain.interval) if gain else "",
@@ -135,7 +149,16 @@ def _view(
     }
 
 
+def _score(run: RunRecord) -> tuple[float | None, Interval | None]:
+    """Return the accuracy on validation, of several labels the mean average precision, and its interval."""
+    if (labels := run.several_labels.get("validation")) is not None:
+        return labels.mean_average_precision, labels.intervals["mean_average_precision"]
+    return (run.validation.accuracy, run.validation.interval) if run.validation else (None, None)
+
+
 def _score_sentence(run: RunRecord) -> str:
+    if (labels := run.several_labels.get("validation")) is not None:
+        return several_sentence("validation", labels)
     score = run.validation
     if score is None and run.cross_validation is not None:
         return words.visible(run.cross_validation.sentences(None)[0])

@@ -380,6 +380,15 @@ def check_split(split: Split, *, compares_epochs: bool) -> None:
             f"Classes are learnt from the training set, which has {', '.join(map(repr, sorted(taught)[:5]))}.",
             "Put pictures of every class into train/, or take the others out of validation/ and test/.",
         )
+    if not split.several_labels:
+        return
+    common = set.intersection(*(set(split.labels_of(picture)) for picture in split.part("train")))
+    if common:
+        raise BadDataset(
+            f"Every training picture has the label {min(common)!r}.",
+            "What sets it apart is learnt from pictures without it.",
+            "Add pictures without it, or leave the label out of the table.",
+        )
 
 
 def without(dataset: Dataset, changed: Mapping[str, str], found: Found) -> Dataset:

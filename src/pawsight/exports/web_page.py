@@ -74,7 +74,8 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
         WrongUsage: the runtime's folder is not the npm package in the required version.
         ExportRefused: the classifier scales 16-bit pictures, of which a browser gives 8 bits.
     """
-    if greys := context.bundle.card.decode.grey_range:
+    card = context.bundle.card
+    if greys := card.decode.grey_range:
         raise ExportRefused(
             "The page of the target web cannot scale 16-bit pictures.",
             f"The classifier shows them from {greys[0]:,g} to {greys[1]:,g}; a browser gives the upper 8 bits alone.",
@@ -82,11 +83,11 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
         )
     folder = paths["web"].parent
     copied = [] if context.browser_runtime is None else read_runtime(context.browser_runtime)
-    mapped = with_heat_maps(context.onnx, context.bundle.card.decode.image_px)
+    mapped = with_heat_maps(context.onnx, card.decode.image_px, several_labels=card.several_labels)
     metadata = metadata_of(context)
     model = with_metadata(context.onnx if mapped is None else mapped, metadata)
     expected = expected_outputs(context.bundle)
-    scores, detector = expected.get(OOD_SCORE), context.bundle.card.trust.detector
+    scores, detector = expected.get(OOD_SCORE), card.trust.detector
     squares = context.bundle.golden.pictures[:SQUARES].tobytes()
     answers = {
         "probabilities": expected["probabilities"][:SQUARES].tolist(),
@@ -104,7 +105,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
         ],
         **_figures(context.run),
         "detector": None if detector is None else {"caught": detector.seen[0], "pictures": detector.seen[1]},
-        "max_error": context.bundle.card.trust.max_error,
+        "max_error": card.trust.max_error,
         "heat_maps": mapped is not None,
     }
     page = _page(policy(is_copied=bool(copied)))

@@ -85,7 +85,7 @@ def data_of(run: RunRecord) -> str:
         return run.path_shown(run.folder / SPLITS)
     with suppress(ValueError):  # quotes that do not close
         words = shlex.split(run.command)
-        if words[: len(_TRAIN)] == _TRAIN and len(words) > len(_TRAIN):
+        if words[: len(_TRAIN)] == _TRAIN and not (words[len(_TRAIN) :] or ["-"])[0].startswith("-"):
             return _with_paths(run, words)[len(_TRAIN)]
     return run.path_shown(run.root) if run.root else "DATA"
 
@@ -104,7 +104,7 @@ def label_words(run: RunRecord) -> list[str]:
 
 
 def _with_paths(run: RunRecord, words: Sequence[str]) -> list[str]:
-    """Return the words of a `pawsight train DATA ...` with its paths as `RunRecord.path_shown` has them.
+    """Return the words of a `pawsight train ...` with its paths as `RunRecord.path_shown` has them.
 
     Paths were typed in the folder that the run was trained in. One that does not lead anywhere from the current folder
     stays as it is, but for the folder of the pictures, which the run records.

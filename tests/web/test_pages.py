@@ -29,6 +29,7 @@ PAGES = (
     "label_page",
     "report",
     "comparison_report",
+    "report_of_several_labels",
     "audit",
     "browser_export",
 )
@@ -149,6 +150,12 @@ def report(whole: Path, tmp_path_factory) -> Open:  # noqa: F811
 @pytest.fixture(scope="module")
 def comparison_report(comparison: Path) -> Open:  # noqa: F811
     return lambda driver: unfolded(driver, comparison.as_uri())
+
+
+@pytest.fixture(scope="module")
+def report_of_several_labels(trained_labels, tmp_path_factory) -> Open:
+    page = build_report([trained_labels.report.run], tmp_path_factory.mktemp("labels")).report
+    return lambda driver: unfolded(driver, page.as_uri())
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,16 @@ import pytest
 
 import pawsight
 from pawsight.commands.compare import compare
-from pawsight.commands.growth import growing_run
+from pawsight.commands.growth import growing_run, growth_record
 from pawsight.commands.inspect import inspect
 from pawsight.commands.review import review
 from pawsight.commands.train import TrainOptions, command_for, train
 from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.progress import Silent
 from pawsight.core.runs import read_table
+from pawsight.core.storage import sha256_of_file
 from pawsight.data.reading import FolderReading
+from pawsight.data.split import Assigned, Split
 from pawsight.reports.run_record import RunRecord
 from pawsight.sample.picture import draw
 
@@ -211,6 +213,28 @@ def test_a_run_of_several_labels_takes_tables_of_several_labels(own_run, tmp_pat
     (own_run / "source.json").write_text(json.dumps(source))
     with pytest.raises(WrongUsage, match="one label a picture"):
         growing(tmp_path / "new.csv", reading=FolderReading(label_separator="|"))
+
+
+def test_a_bundle_that_cannot_answer_leaves_the_gain_on_new_pictures_unknown(own_run, more, tmp_path):
+    model = own_run / "bundle" / "model.onnx"
+    growing = growing_run(
+        own_run, more, merged={}, dropped=(), place=None, reading=None, columns=None, allow_missing=None,
+        progress=Silent(),
+    )  # fmt: skip
+    model.write_bytes(model.read_bytes()[:-9])
+    new = growing.growth.new[0]
+    digest = sha256_of_file(new.path)
+    old = next(file for file in growing.rows if file.part == "validation")
+    split = Split(
+        (
+            Assigned(new.name, digest, new.label, "validation"),
+            Assigned(old.name, growing.contents[old.name], old.label, "validation"),
+        ),
+        "made up",
+    )
+    record = growth_record(growing, split, {"validation": [new.label, old.label]}, Silent())
+    assert [(change.is_new, change.gain.pictures) for change in record.changes] == [(False, 1)]
+    assert [(part.kept, part.added) for part in record.parts] == [(1, 1), (0, 0)]
 
 
 def test_what_users_of_the_page_say_is_a_source(trained, warm, tmp_path, more):

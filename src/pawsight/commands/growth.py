@@ -18,7 +18,7 @@ from typing import Any
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import answer_texts, load_predictor
 from pawsight.commands.run_split import held_out, reading_of, run_folder
-from pawsight.core.errors import BadDataset, StorageError, UnreadablePicture, WrongUsage
+from pawsight.core.errors import BadDataset, ModelError, StorageError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Progress
 from pawsight.core.runs import METRICS, PREDICTIONS, SPLITS, from_here, read_table
@@ -43,6 +43,7 @@ from pawsight.reports.growth import GrownPart, GrowthRecord
 from pawsight.reports.run_record import RunRecord
 
 HELD_OUT = ("validation", "test")
+Placed = tuple[Candidate, str]  # a picture of a run where it lies now, and its SHA-256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +153,9 @@ def growing_run(
     )
 
 
-Content = tuple[Candidate, str]  # a picture of the run where it lies now, and its SHA-256
-
-
 def _as_they_were(
     rows: Sequence[Candidate], contents: Mapping[str, str], made: float, progress: Progress
-) -> tuple[list[Content], list[Candidate], list[tuple[Path, str]]]:
+) -> tuple[list[Placed], list[Candidate], list[tuple[Path, str]]]:
     """Return the pictures of a run that lie where they were, those that do not, and the files in their places.
 
     Files that were touched since the run was made are hashed: another picture may have been renamed to their name.
@@ -166,7 +164,7 @@ def _as_they_were(
     is_there = [file.path.is_file() for file in held]
     touched = [file for file, there in zip(held, is_there, strict=True) if there and _touched(file.path) >= made]
     now = dict(zip((file.name for file in touched), _digests(touched, progress), strict=True))
-    there, missing, displaced = list[Content](), list[Candidate](), list[tuple[Path, str]]()
+    there, missing, displaced = list[Placed](), list[Candidate](), list[tuple[Path, str]]()
     for file, exists in zip(held, is_there, strict=True):
         sha256 = now.get(file.name, contents[file.name])
         if exists and sha256 == contents[file.name]:
@@ -185,7 +183,7 @@ def _touched(path: Path) -> float:
 
 def _moved(
     missing: list[Candidate], contents: Mapping[str, str], files: Iterable[tuple[Path, str]], root: Path
-) -> list[Content]:
+) -> list[Placed]:
     """Return the missing pictures that files hold, with the names that they have there; they are missing no more."""
     waiting: dict[str, list[Candidate]] = defaultdict(list)
     for file in missing:
@@ -194,8 +192,8 @@ def _moved(
     for path, sha256 in files:
         if waiting.get(sha256):
             file, place = waiting[sha256].pop(), Path(os.path.abspath(path))
-            missing.remove(file)
             found.append((replace(file, path=place, name=name_below(root.absolute(), place)), sha256))
+    missing[:] = [file for files_of_content in waiting.values() for file in files_of_content]
     return found
 
 
@@ -277,7 +275,7 @@ def options_of(growing: GrowingRun) -> dict[str, Any]:
         named = {(classes[true], classes[answer]): cost for true, answer, cost in trust.costs.listed}
         asked["costs"] = {pair: cost for pair, cost in named.items() if not {*pair} & {*merged, *dropped}} or None
     words = _words(record.command)
-    if "--false-alarms" in words[:-1]:
+    with suppress(ValueError, IndexError):  # it was not typed, or the command was edited by hand
         share = words[words.index("--false-alarms") + 1]
         asked["false_alarms"] = float(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
     if "--answer-all" in words:
@@ -375,7 +373,11 @@ def _answers_of(growing: GrowingRun, pictures: Sequence[Assigned], progress: Pro
     if not pictures:
         return answers
     paths = {file.name: file.path for file in growing.growth.found.candidates}
-    predictor = load_predictor(growing.folder, progress=progress)
+    try:
+        predictor = load_predictor(growing.folder, progress=progress)
+    except ModelError as error:  # the new run is finished: it is not lost for that
+        progress.say(f"WARNING  the gain on new pictures is not known: {error.what} {error.why}")
+        return answers
     with progress.stage("Asking the run before", len(pictures), "pictures") as step:
         computed = predictor.outputs(paths[picture.name] for picture in pictures)
         for picture, (loaded, outputs) in zip(pictures, computed, strict=True):

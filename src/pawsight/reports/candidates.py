@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pawsight.core.runs import best_epoch
+from pawsight.core.runs import SPLITS, best_epoch
+from pawsight.data.label_sets import SEPARATOR
 from pawsight.evaluation.comparison import Gain
 from pawsight.evaluation.intervals import Interval
 from pawsight.reports import words
@@ -20,14 +21,8 @@ from pawsight.reports.run_record import RunRecord, figure, finite
 from pawsight.reports.several_labels import several_sentence
 
 _TRAIN = ["pawsight", "train"]
-_PATHS = (
-    "--split",
-    "--patch",
-    "--weights",
-    "--costs",
-    "--from",
-    "--add",
-)  # options of `train` that name a file or a folder
+# Options of `train` that name a file or a folder.
+_PATHS = ("--split", "--patch", "--weights", "--costs", "--from", "--add")
 _NAMES = {"f32": "float32", "bf16": "bfloat16"}
 
 
@@ -85,7 +80,9 @@ def command_of(run: RunRecord) -> tuple[str, bool]:
 
 
 def data_of(run: RunRecord) -> str:
-    """Return the pictures of a run as a command names them: what was typed, else their folder."""
+    """Return the pictures of a run as a command names them: what was typed, of a run that grew its list of them."""
+    if run.growth is not None:
+        return run.path_shown(run.folder / SPLITS)
     with suppress(ValueError):  # quotes that do not close
         words = shlex.split(run.command)
         if words[: len(_TRAIN)] == _TRAIN and not (words[len(_TRAIN) :] or ["-"])[0].startswith("-"):
@@ -97,6 +94,8 @@ def label_words(run: RunRecord) -> list[str]:
     """Return the options that read several labels of a picture, as the run's command has them."""
     if not run.label_rules:
         return []
+    if run.growth is not None:  # which are read from the run's own list
+        return ["--label-separator", SEPARATOR]
     with suppress(ValueError):  # quotes that do not close, or no separator was typed
         words = shlex.split(run.command)
         place = words.index("--label-separator")

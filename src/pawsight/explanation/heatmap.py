@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pawsight.classifier.engine import Engine, InferenceQueue, best_precision
+from pawsight.classifier.engine import Engine, InferenceQueue, best_precision, openvino_core
 from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import Machine, this_machine
@@ -286,6 +286,36 @@ def reveal_maps(graph: Any) -> LinearHead | None:
     Returns:
         the linear head; None, with the graph unchanged, where it does not end in means and one linear layer.
     """
+    found = _maps_and_head(graph)
+    if found is None:
+        return None
+    maps, head = found
+    (added,) = graph.add_outputs(maps)
+    added.get_tensor().set_names({MAPS})
+    return head
+
+
+def maps_in(model: bytes, image_px: int) -> tuple[str, int, LinearHead] | None:
+    """Find the activations whose mean over positions the features are, in a graph that another runtime will run.
+
+    Args:
+        model: ONNX of a bundle.
+        image_px: side of the pictures that it is fed.
+
+    Returns:
+        the name of their tensor, their number of channels, and the linear head; None where the graph does not end in
+        means and one linear layer.
+    """
+    graph = openvino_core().read_model(model, b"")
+    graph.reshape([1, image_px, image_px, 3])
+    found = _maps_and_head(graph)
+    if found is None:
+        return None
+    maps, head = found
+    return maps.get_any_name(), int(maps.get_shape()[1 + head.channel_axis]), head
+
+
+def _maps_and_head(graph: Any) -> tuple[Any, LinearHead] | None:
     constants = {node.get_friendly_name(): node for node in graph.get_ordered_ops() if _kind(node) == "Constant"}
     if not {HEAD_WEIGHTS, HEAD_BIAS} <= set(constants):
         return None
@@ -295,9 +325,7 @@ def reveal_maps(graph: Any) -> LinearHead | None:
     channels = np.arange(size) if channels is None else channels
     if not axis or weights.ndim != 2 or len(weights) < len(channels):
         return None
-    (added,) = graph.add_outputs(pooling.input_value(0))
-    added.get_tensor().set_names({MAPS})
-    return LinearHead(weights, bias, axis - 1, channels)
+    return pooling.input_value(0), LinearHead(weights, bias, axis - 1, channels)
 
 
 def _deepest_mean(graph: Any) -> tuple[Any, NDArray[np.int64] | None]:

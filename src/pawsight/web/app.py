@@ -365,7 +365,7 @@ def _to_json(
         several: a picture may have several labels, so that there are `labels` and `unsure`.
     """
     if isinstance(answer, RequestProblem):
-        names = ("label", "probability", "probabilities", "decision", "verdict", "set")
+        names: tuple[str, ...] = ("label", "probability", "probabilities", "decision", "verdict", "set")
         names += ("labels", "unsure") if several else ()
         return {"file": answer.file, **dict.fromkeys(names), "error": answer.reason, "code": answer.code}
     decision, probabilities = answer.decision, answer.probabilities or {}

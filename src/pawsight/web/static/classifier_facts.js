@@ -2,17 +2,21 @@
 
 import { download } from "./answer_files.js";
 import { at, element, named, printable } from "./dom.js";
-import { count, percent } from "./words.js";
+import { count, messageOf, percent } from "./words.js";
+
+/** @import {Backend, Measured, Model, Share, Window} from "./backend.js" */
 
 const NAMED = 3; // with more classes than that, the question does not name them
 const CHIPS = 12; // more classes than that fold away
 
+/** @param {Backend} backend */
 export function introduce(backend) {
   at("privacy").textContent = backend.privacy;
   at("facts").textContent = "The classifier is being opened\u2026";
   at("links").replaceChildren(...backend.links.map(({ text, href }) => element("a", { href }, text)));
 }
 
+/** @param {Model} model @param {Backend} backend @param {(words: string) => void} told */
 export function describe(model, backend, told) {
   at("privacy").textContent = model.privacy ?? backend.privacy;
   question(model);
@@ -24,24 +28,36 @@ export function describe(model, backend, told) {
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
 
-export function opening(words) {
-  at("facts").textContent = words;
+/** @param {string} words @param {number} [share] of the work that is done */
+export function opening(words, share) {
+  const bar = share === undefined ? [] : [element("progress", { value: share, "aria-label": "Loaded" })];
+  at("facts").replaceChildren(words, ...bar);
 }
 
+/** @param {string} words */
 export function closed(words) {
-  at("facts").replaceChildren(element("strong", {}, words));
+  at("facts").replaceChildren();
+  at("notice").textContent = words;
+  at("notice").hidden = false;
+  document.body.classList.add("closed");
 }
 
+/** @param {string} words */
 export function unreachable(words) {
   at("facts").textContent = `${words} Asking again in a moment.`;
 }
 
 const FEWEST = 10; // pictures; of fewer the interval says next to nothing
 
-// What the latest pictures that the server answered say about the classifier; null where there is nothing to say.
+/**
+ * What the latest pictures that the server answered say about the classifier; null where there is nothing to say.
+ *
+ * @param {Window | null} found
+ */
 export function latest(found) {
-  at("latest").hidden = found === null || found.pictures < FEWEST;
-  if (at("latest").hidden) return;
+  at("latest").hidden = true;
+  if (found === null || found.pictures < FEWEST) return;
+  at("latest").hidden = false;
   const [low, high] = found.interval.map((end) => (100 * end).toFixed(0));
   const right = element("b", {}, percent(found.accuracy));
   const words = [
@@ -56,6 +72,7 @@ export function latest(found) {
   at("latest").replaceChildren(...words);
 }
 
+/** @param {Pick<Model, "title" | "classes" | "severalLabels">} model */
 function question({ title, classes: names, severalLabels }) {
   if (title) {
     document.title = printable(title);
@@ -71,7 +88,7 @@ function question({ title, classes: names, severalLabels }) {
   at("question").replaceChildren(...parts, "?");
 }
 
-// What is to be known where the classifier seldom calls a picture unfamiliar, or never.
+/** What is to be known where the classifier seldom calls a picture unfamiliar, or never. @param {Model} model */
 function warning({ detector, severalLabels }) {
   const { caught = 0, pictures = 0 } = detector ?? {};
   at("limits").hidden = pictures > 0 && 2 * caught >= pictures;
@@ -80,6 +97,7 @@ function warning({ detector, severalLabels }) {
     : `It answers every picture with ${severalLabels ? "its labels" : "one of its classes"}, also a picture of something else.`;
 }
 
+/** @param {Model} model */
 function classes({ classes: names, title, severalLabels }) {
   const few = names.length <= CHIPS;
   at("chips").hidden = !few || (names.length <= NAMED && !title && !severalLabels);
@@ -89,7 +107,7 @@ function classes({ classes: names, title, severalLabels }) {
   at(few ? "chips" : "class-list").replaceChildren(...names.map((name) => element("li", {}, named(name))));
 }
 
-// A chip with how often it was right; what that means is in the popover.
+/** A chip with how often it was right; what that means is in the popover. @param {Model} model */
 function facts({ recipe, classes: names, severalLabels, imagePx, measured }) {
   const size = imagePx && `${imagePx}\u00a0px`;
   const number = severalLabels ? count(names.length, "label") : count(names.length, "class", "classes");
@@ -101,17 +119,20 @@ function facts({ recipe, classes: names, severalLabels, imagePx, measured }) {
   at("about-made").textContent = `${made.charAt(0).toUpperCase()}${made.slice(1)}.`;
 }
 
+/** @param {Pick<Measured, "pictures" | "accuracy">} measured */
 function outOf({ pictures, accuracy }) {
   const [right, all] = [Math.round(accuracy * pictures), pictures].map((number) => number.toLocaleString("en-GB"));
   return `${right} of ${all}`;
 }
 
+/** @type {Record<string, (pictures: string) => string>} */
 const SUBSETS = {
   test: (pictures) => `Its test set has ${pictures}, which were used for nothing but this figure`,
   validation: (pictures) => `Its validation set has ${pictures}, which it did not learn from`,
   "cross-validation": (pictures) => `Cross-validation on ${pictures}: each was answered without learning from it`,
 };
 
+/** @param {Measured} measured @param {boolean} [severalLabels] */
 function tested({ subset, pictures, accuracy, interval }, severalLabels) {
   const [low, high] = interval.map((end) => (100 * end).toFixed(1));
   const right = `${outOf({ pictures, accuracy })} ${severalLabels ? "have every label right" : "answers were right"}`;
@@ -119,7 +140,7 @@ function tested({ subset, pictures, accuracy, interval }, severalLabels) {
   return `${SUBSETS[subset](count(pictures, "picture"))}. ${right} (${share}). On pictures of another kind it may be right less often.`;
 }
 
-// The page's address as a QR code.
+/** The page's address as a QR code. @param {Share} share */
 function share({ address, asksToken }) {
   at("share-address").href = at("share-address").textContent = address;
   at("share-note").textContent = asksToken
@@ -133,13 +154,14 @@ function share({ address, asksToken }) {
   return element("button", { type: "button", class: "link", onclick: show }, "Share");
 }
 
+/** @param {string | boolean} where @param {Backend} backend @param {(words: string) => void} told */
 function report(where, backend, told) {
   if (where !== true) return element("a", { href: where }, "Report");
   const fetched = async () => {
     try {
       download("report.html", await backend.openReport());
     } catch (error) {
-      told(`The report cannot be loaded: ${error.message}`);
+      told(`The report cannot be loaded: ${messageOf(error)}`);
     }
   };
   return element("button", { type: "button", class: "link", onclick: fetched }, "Report");

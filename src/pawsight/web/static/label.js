@@ -65,7 +65,7 @@ async function begin() {
   drawCurve();
 }
 
-// What every answer says of the whole.
+/** What every answer says of the whole. @param {{board: any, names: {name: string, pictures: number}[], named: number, aside: number}} answer */
 function take({ board, names, named, aside }) {
   Object.assign(store, { board, names, named, aside });
 }
@@ -81,8 +81,12 @@ async function fetchBatch() {
     const answer = await ask(`next?way=${store.way}`);
     take(answer);
     store.taken = answer.way;
+    /** @param {Item} item */
     const isOpen = (item) => !store.later.has(item.picture);
-    const groups = answer.groups.map((group) => ({ ...group, pictures: group.pictures.filter(isOpen) }));
+    const groups = /** @type {Group[]} */ (answer.groups).map((group) => ({
+      ...group,
+      pictures: group.pictures.filter(isOpen),
+    }));
     store.queue = groups.filter((group) => group.pictures.length);
     if (!store.queue.length && answer.groups.length) {
       store.later.clear(); // only what was put off is left
@@ -137,7 +141,8 @@ function showState() {
     current() && store.way !== "named" ? `${what ? `${what}, ` : ""}group ${store.shown + 1} of ${batch}` : "";
   at("meter").setAttribute("aria-valuemax", String(total));
   at("meter").setAttribute("aria-valuenow", String(store.named));
-  at("meter").firstElementChild.style.transform = `scaleX(${total ? store.named / total : 0})`;
+  const bar = /** @type {HTMLElement} */ (at("meter").firstElementChild);
+  bar.style.transform = `scaleX(${total ? store.named / total : 0})`;
   at("which").hidden = store.way !== "named";
   const shown = store.from + (current()?.pictures.length ?? 0);
   at("skip").hidden = store.way === "named" && store.total <= shown && !store.from;
@@ -162,11 +167,12 @@ function showNames({ suggested }) {
     .slice(0, BUTTONS)
     .map(({ name, pictures }, index) => nameButton(name, pictures, index < KEYED ? (index + 1) % 10 : null, suggested));
   const place = store.names.findIndex(({ name }) => name === suggested);
-  if (place >= BUTTONS) buttons.push(nameButton(suggested, store.names[place].pictures, null, suggested));
+  if (place >= BUTTONS) buttons.push(nameButton(store.names[place].name, store.names[place].pictures, null, suggested));
   at("names").replaceChildren(...buttons);
   at("known").replaceChildren(...store.names.map(({ name }) => element("option", { value: name })));
 }
 
+/** @param {string} name @param {number} pictures @param {number | null} key @param {string | null} suggested */
 function nameButton(name, pictures, key, suggested) {
   const isSuggested = name === suggested;
   return element(
@@ -186,8 +192,7 @@ function showDone() {
   at("done-told").textContent = left ? `${count(left, "picture")} without a name.` : "";
 }
 
-// One after another: a key that comes while a name is being saved waits for it.
-/** @param {() => Promise<void>} deed */
+/** One after another: a key that comes while a name is being saved waits for it. @param {() => Promise<void>} deed */
 function inTurn(deed) {
   store.waiting += 1;
   store.turn = store.turn
@@ -311,7 +316,7 @@ async function drawCurve() {
     ? `A classifier is right for ${percent(found.accuracy)} of the pictures (95 % interval ${found.interval.map(percent).join(" to ")}), measured on ${count(found.drawn, "named picture")} that were drawn at random and that it had not seen.`
     : "";
   const gain = found.gain_interval
-    ? `${found.gain.toFixed(1)} points (${found.gain_interval.map((end) => end.toFixed(1)).join(" to ")})`
+    ? `${found.gain.toFixed(1)} points (${found.gain_interval.map((/** @type {number} */ end) => end.toFixed(1)).join(" to ")})`
     : `about ${Math.max(0, found.gain).toFixed(1)} points (too few to say how certain that is)`;
   at("curve").className = found.pays ? "" : "enough";
   at("curve").textContent = found.pays
@@ -365,7 +370,7 @@ async function copyCommand() {
     await navigator.clipboard.writeText(at("command").textContent);
     at("copied").textContent = "Copied";
   } catch {
-    getSelection().selectAllChildren(at("command"));
+    getSelection()?.selectAllChildren(at("command"));
     at("copied").textContent = "Selected: press Ctrl-C";
   }
 }
@@ -382,7 +387,9 @@ const aside = () => decide("drop", "", "Not usable");
 const select = () => grid.selectAll();
 const help = () => at("help").showModal();
 const typeName = () => at("name").focus();
+/** @type {Record<string, () => void>} */
 const deeds = { aside, skip, undo, select, help, finish: openFinish, copy: copyCommand };
+/** @type {Record<string, () => void>} */
 const keys = {
   Enter: accept,
   x: aside,
@@ -401,11 +408,11 @@ function pressed(event) {
   if (event.key === "c" && at("finish").open && !at("finish-next").hidden && !event.ctrlKey && !event.metaKey)
     return copyCommand();
   if (!store.board || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const target = event.target;
+  const target = /** @type {Partial<Element>} */ (event.target); // the document, where nothing has the focus
   if (target === at("name") && event.key === "Escape") return at("question").focus();
   if (target.matches?.("select, input")) return; // the browser does what is meant
   const inTabs = target.getAttribute?.("role") === "tab" && event.key.startsWith("Arrow");
-  const onCell = grid.cellOf(target) >= 0;
+  const onCell = grid.cellOf(event.target) >= 0;
   if (event.key === "Enter" && target.matches?.("button") && !onCell) return;
   if (!inTabs && event.key !== "Enter" && current() && grid.key(event)) return event.preventDefault();
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -419,8 +426,9 @@ function pressed(event) {
 
 document.addEventListener("keydown", pressed);
 document.addEventListener("click", (event) => {
-  deeds[event.target.closest("[data-do]")?.dataset.do]?.();
-  const way = event.target.closest("[data-way]")?.dataset.way;
+  const target = event.target instanceof Element ? event.target : null;
+  deeds[target?.closest("[data-do]")?.getAttribute("data-do") ?? ""]?.();
+  const way = target?.closest("[data-way]")?.getAttribute("data-way");
   if (way) turnTo(way);
 });
 window.addEventListener("beforeunload", (event) => store.waiting && event.preventDefault()); // names are on their way

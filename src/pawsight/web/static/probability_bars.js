@@ -3,10 +3,17 @@
 import { element, named } from "./dom.js";
 import { percent, ranked } from "./words.js";
 
+/** @typedef {[name: string, probability: number, isChosen: boolean]} Row */
+
 const SHOWN = 5;
 
-// `labels` are those that the picture has, of a classifier with several; null of any other.
+/**
+ * `labels` are those that the picture has, of a classifier with several; null of any other.
+ *
+ * @param {{probabilities: Record<string, number>, labels?: string[] | null}} prediction
+ */
 export function bars({ probabilities, labels = null }) {
+  /** @type {Row[]} */
   const rows = ranked(probabilities).map(([name, probability]) => [name, probability, labels?.includes(name) ?? false]);
   const few = rows.length <= SHOWN + 1; // never a fold for a single one
   const given = labels ? { class: "bars of-labels" } : {};
@@ -14,6 +21,7 @@ export function bars({ probabilities, labels = null }) {
   return few ? [first] : [first, folded(rows, labels ? "labels" : "classes", given)];
 }
 
+/** @param {Row[]} rows @param {string} things @param {Record<string, unknown>} given */
 function folded(rows, things, given) {
   const rest = element("details", { class: "rest" }, element("summary", {}, `All ${rows.length} ${things}`));
   rest.addEventListener("toggle", () => {
@@ -23,11 +31,13 @@ function folded(rows, things, given) {
   return rest;
 }
 
+/** @param {Row[]} rows @param {string} label @param {Record<string, unknown>} given */
 function list(rows, label, given = {}) {
   // what scrolls must be within the keyboard's reach
   return element("ol", { class: "bars", "aria-label": label, ...given }, rows.map(row));
 }
 
+/** @param {Row} row */
 function row([name, probability, isChosen]) {
   const fill = element("span");
   fill.style.inlineSize = `${(100 * probability).toFixed(2)}%`;

@@ -62,7 +62,8 @@ def test_a_run_names_labels_and_measures_them(labelled: Any) -> None:
     assert len(bundle.card.trust.labels) == len(LABELS)
     assert record.validation is None
     assert record.test is None
-    assert set(record.several_labels) == {"validation", "test"}
+    assert set(record.several_labels) == {"train", "validation", "test"}
+    assert record.several_labels["train"].pictures <= record.sizes["train"]
     assert sum(record.sizes.values()) == 90
     assert any(text.startswith("Validation ") for text in train_summary(labelled.report))
 

@@ -161,11 +161,12 @@ def _promise_row(label: LabelMetrics) -> Row:
 def _mistakes(run: RunRecord) -> tuple[list[Exhibit], int]:
     """Return the most confident wrong answers about labels on validation, and how many wrong ones there are."""
     gallery, found = gallery_of(run), []
-    for answer, by_label in run.label_answers("validation"):
+    table = run.label_table("validation")
+    for answer, shares in zip(table.answered, table.probabilities.tolist(), strict=True):
         true, said = labels_in(answer.label), labels_in(answer.predicted)
-        for name, probability in by_label.items():
+        for name, share in zip(table.classes, shares, strict=True):
             if (name in true) != (name in said):
-                confidence = probability if name in said else 1 - probability
+                confidence = share if name in said else 1 - share
                 found.append((-confidence, answer.path, name, name in said))
     rows = []
     for negative, path, name, is_said in sorted(found)[:_MISTAKES]:

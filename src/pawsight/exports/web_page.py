@@ -26,6 +26,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from pawsight.classifier.bundle import Card
 from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.storage import write_bytes, write_json, write_text
 from pawsight.exports.export_context import METADATA_FILE, ExportContext, metadata_of, with_metadata
@@ -103,7 +104,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
             else _fetched(PUBLIC + name, size, integrity=f"sha384-{sha384}")
             for name, copied_as, size, sha384 in RUNTIME
         ],
-        **_figures(context.run),
+        **_figures(context.run, context.bundle.card),
         "detector": None if detector is None else {"caught": detector.seen[0], "pictures": detector.seen[1]},
         "max_error": card.trust.max_error,
         "heat_maps": mapped is not None,
@@ -180,12 +181,15 @@ def inserted(page: str, place: str, text: str) -> str:
     return page.replace(place, text)
 
 
-def _figures(run: Path | None) -> dict[str, Any]:
-    """Return how often the answers were right, None where the run does not say."""
+def _figures(run: Path | None, card: Card) -> dict[str, Any]:
+    """Return how often the answers were right, by the run or else by the bundle; None where neither says it."""
     record = None
     with suppress(WrongUsage):
         record = None if run is None else RunRecord.read(run)
-    return {"validation": record and record.headline(), "measured": record and record.measured()}
+    return {
+        "validation": record and record.headline(),
+        "measured": card.measured if record is None else record.measured(),
+    }
 
 
 def _fetched(address: str, size: int, *, integrity: str | None = None) -> dict[str, Any]:

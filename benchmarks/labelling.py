@@ -30,7 +30,6 @@ from pawsight.training.features import feature_sink
 from pawsight.training.labelling import (
     UNNAMED,
     Adviser,
-    more_pays,
     principal_components,
 )
 from pawsight.training.logistic import blas_threads_for, fit_logistic
@@ -98,8 +97,8 @@ def count(scores, truth, accuracy, whole, budget, seed, way):
             actions += 1 + 2 * (len(group) - sizes.max())  # taken out by a click, named alone by a key
             rows += map(int, group)
         curve.append((len(rows), int(actions), accuracy(np.array(rows))))
-        if stop is None and (traced := adviser.curve(names)) and not more_pays(traced):
-            stop = {"labels": len(rows), "accuracy": round(curve[-1][2], 4), "gain": round(traced.gain, 2)}
+        if stop is None and (told := adviser.progress(names)) and not told["pays"]:
+            stop = {"labels": len(rows), "accuracy": round(curve[-1][2], 4), "told": told}
     reached = {
         f"{what}_{share:g}": next((point[place] for point in curve if point[2] >= share * whole), None)
         for share in SHARES

@@ -183,6 +183,56 @@ def colour_bundle(colour_model: bytes, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
+def label_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with several labels a picture, red, green and blue: yellow has two of them. Read, never write.
+
+    Red is always sure, green where its probability is beyond 0.9 or below 0.1, and blue is never sure to be there.
+    """
+    import numpy as np
+
+    from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
+    from pawsight.classifier.trust import LabelRule, RiskGuarantee, Trust
+    from pawsight.images.decode import DecodeSettings
+    from pawsight.models.graph import append_head, mean_colour_graph
+
+    names = ("red", "green", "blue")
+    weights, bias = np.eye(3, dtype=np.float32) / 16, np.full(3, -8, np.float32)
+    model = append_head(mean_colour_graph(8), weights, bias, classes=names, several_labels=True)
+    colours = np.array([[250, 5, 5], [250, 250, 5], [5, 5, 250], [120, 100, 90]], np.uint8)
+    shares = 1 / (1 + np.exp(8 - colours.astype(np.float32) / 16))
+    sure = RiskGuarantee(
+        max_error=0.1,
+        confidence=0.9,
+        threshold=0.9,
+        pictures=90,
+        answered=80,
+        errors=1,
+        coverage=8 / 9,
+        coverage_interval=(0.8, 0.95),
+        expected_risk=0.03,
+    )
+    rules = (
+        LabelRule(threshold=0.5),
+        LabelRule(threshold=0.5, max_error=0.1, has=sure, has_not=sure),
+        LabelRule(threshold=0.5, max_error=0.1, has_not=replace(sure, threshold=0.5)),
+    )
+    card = Card(
+        classes=names,
+        decode=DecodeSettings(image_px=8),
+        recipe={"name": "probe"},
+        precision="f32",
+        split_digest="5" * 64,
+        data_fingerprint="f" * 64,
+        created="2026-11-29T18:00:00+00:00",
+        versions={"python": "3.11"},
+        trust=Trust(labels=rules),
+    )
+    golden = GoldenOutputs(np.tile(colours[:, None, None], (1, 8, 8, 1)), shares)
+    folder = tmp_path_factory.mktemp("labels") / "bundle"
+    return write_bundle(folder, card, model=model, golden=golden, trained=frozenset({"a" * 64}))
+
+
+@pytest.fixture(scope="session")
 def watched_bundle(colour_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The colour bundle with a reference: ten reds, greens and blues, each a little different. Read, never write."""
     import numpy as np
@@ -264,6 +314,37 @@ def trained(drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         )
     made = written_in(report.run)
     yield Trained(report, drawings, place / "cache", tuple(listener.lines))
+    assert written_in(report.run) == made, "a test wrote into the run that all share: let it copy the run first"
+
+
+@pytest.fixture(scope="session")
+def label_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of 90 drawings with several labels each, `large;red`, or none. Read, never write."""
+    from pawsight.sample.shapes import draw_shapes
+
+    folder = tmp_path_factory.mktemp("shapes")
+    lines = ["path,label"]
+    for number in range(90):
+        picture, labels = draw_shapes(number, side=BACKBONE_PX)
+        picture.save(folder / f"{number:02d}.png")
+        lines.append(f"{number:02d}.png,{';'.join(labels)}")
+    (table := folder / "labels.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return table
+
+
+@pytest.fixture(scope="session")
+def trained_labels(label_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    """A probe trained on `label_table` with a guarantee, once for the session. Read, never write."""
+    from pawsight.commands.train import train
+    from pawsight.data.reading import FolderReading
+
+    place, recipe = tmp_path_factory.mktemp("labels"), {"backbone": BACKBONE, "image_px": BACKBONE_PX, "depth": "last"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
+        reading = FolderReading(label_separator=";")
+        report = train(label_table, reading=reading, max_error=0.2, out=place / "runs", **recipe)
+    made = written_in(report.run)
+    yield Trained(report, label_table, place / "cache", ())
     assert written_in(report.run) == made, "a test wrote into the run that all share: let it copy the run first"
 
 
@@ -366,7 +447,8 @@ def fake_runs() -> Any:
 REMEDIES = {
     "photographs": f"put the exercise's archive at {PHOTOGRAPHS}, or set PAWSIGHT_PHOTOGRAPHS to where it is",
     "Chromium": "apt-get install chromium chromium-driver",
-    "onnxruntime-web": "install npm and type make test, which fetches it",
+    "Firefox": "apt-get install firefox-esr",
+    "onnxruntime-web": "type make test, which fetches it",
     "axe": "type make test, which fetches it",
 }
 

@@ -392,3 +392,51 @@ def test_a_limit_that_is_none_is_refused(colour_bundle, limit):
 def test_an_export_to_nothing_known_is_refused(classifier, to):
     with pytest.raises(WrongUsage, match=str(to)):
         classifier.export(to)
+
+
+YELLOW, BLACK, ORANGE = filled(250, 250, 5), filled(5, 5, 5), filled(250, 130, 5)
+
+
+@pytest.fixture(scope="module")
+def labeller(label_bundle):
+    return pawsight.load(label_bundle)
+
+
+def test_several_labels_are_sets_and_their_probabilities_do_not_add_up(labeller):
+    pictures = [YELLOW, BLACK, ORANGE, b"no picture"]
+    assert labeller.predict(pictures).tolist() == [{"red", "green"}, set(), {"red"}, None]
+    table = labeller.predict_proba(pictures)
+    assert table.shape == (4, 3)
+    assert table[0, :2].min() > 0.99
+    assert np.isnan(table[3]).all()
+    assert "3 labels" in repr(labeller)
+
+
+def test_answers_with_several_labels_say_what_is_unsure(labeller):
+    answers = labeller.answers([YELLOW, BLACK, ORANGE, b"no picture"])
+    assert [(answer.labels, answer.unsure, answer.decision) for answer in answers[:3]] == [
+        (("red", "green"), (), "answered"),
+        ((), (), "answered"),
+        (("red",), ("green",), "unsure"),
+    ]
+    assert answers.counts() == {"red": 2, "green": 1, "no label": 1, "unreadable": 1}
+    assert "green?" in answers._repr_html_()
+    pandas = pytest.importorskip("pandas")
+    frame = answers.to_frame()
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame.columns[:5]) == ["path", "labels", "unsure", "decision", "error"]
+
+
+def test_the_score_of_several_labels_is_the_share_of_pictures_that_are_all_right(labeller):
+    pictures = [YELLOW, BLACK, ORANGE, b"no picture"]
+    names = [{"red", "green"}, set(), {"red"}, {"blue"}]  # orange has green too, by its threshold alone
+    assert labeller.score(pictures, names) == 0.5
+    assert labeller.score(pictures, np.array([[1, 1, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1]])) == 0.75
+    with pytest.raises(WrongUsage, match="striped"):
+        labeller.score(pictures, [{"striped"}, *names[1:]])
+
+
+def test_a_heat_map_of_several_labels_is_of_one_alone(labeller):
+    likeliest, red = labeller.explain(YELLOW), labeller.explain(YELLOW, label="red")
+    assert likeliest[0].label in {"red", "green"}
+    assert red[0].probability > 0.99

@@ -324,3 +324,51 @@ def test_threads_that_store_the_same_pictures_at_once_share_them(pixels, monkeyp
         made = list(pool.map(lambda _: pawsight.Dataset.from_arrays(pictures, LABELS), range(3)))
     assert len({os.fspath(dataset) for dataset in made}) == 1
     assert opened(made[0])[0].shape == pixels[0].shape
+
+
+SETS = [{"red", "round"}, set(), {"round"}, {"red"}, {"red", "round"}, ["round"]]
+TABLE = np.array([["red" in names, "round" in names] for names in SETS], int)
+
+
+@pytest.mark.parametrize("y", [SETS, TABLE, TABLE.astype(bool), TABLE.tolist(), iter(SETS)])
+def test_a_picture_in_memory_may_have_several_labels_or_none(pixels, cache_folder, y):
+    dataset = pawsight.Dataset.from_arrays(pixels, y, classes=("red", "round"))
+    assert dataset.several_labels
+    assert dataset.labels == tuple(tuple(sorted(names)) for names in SETS)
+    assert (dataset.classes, dataset.counts) == (("red", "round"), {"red": 3, "round": 4})
+    assert [labels for _, labels in dataset] == list(dataset.labels)
+    assert [row["label"] for row in listed(dataset)] == ["red", "round", "", "round", "red", "red", "round", "round"]
+    assert "label" in repr(dataset)
+    reading = pawsight.FolderReading(several_labels=True)
+    assert pawsight.Dataset.from_folder(os.fspath(dataset), reading=reading).labels == dataset.labels
+
+
+def test_columns_of_a_frame_name_several_labels(pixels, cache_folder):
+    pandas = pytest.importorskip("pandas")
+    dataset = pawsight.Dataset.from_arrays(pixels, pandas.DataFrame(TABLE, columns=["red", "round"]))
+    assert dataset.labels[0] == ("red", "round")
+    frame = pandas.DataFrame({"image": list(pixels), "label": [sorted(names) for names in SETS]})
+    assert pawsight.Dataset.from_table(frame).labels == dataset.labels
+
+
+@pytest.mark.parametrize(
+    ("y", "told"),
+    [
+        (np.eye(6, 3, dtype=int) + np.eye(6, 3, -3, dtype=int), "np.argmax"),  # one-hot: of classes
+        (TABLE * 0.7, "y > 0.5"),
+        ([{"red"}, "round", *SETS[2:]], "at 1"),
+        (np.concatenate([TABLE, TABLE], axis=1), "4 columns"),
+    ],
+)
+def test_labels_that_may_mean_another_thing_are_refused(pixels, y, told):
+    with pytest.raises(WrongUsage) as error:
+        pawsight.Dataset.from_arrays(pixels, y, classes=("red", "round") if "column" in told else None)
+    says(str(error.value), told)
+
+
+@pytest.mark.parametrize("way", ["to_folder", "to_huggingface", "to_torch", "to_tf"])
+def test_what_takes_one_class_a_picture_refuses_several_labels(pixels, cache_folder, tmp_path, way):
+    dataset = pawsight.Dataset.from_arrays(pixels, SETS)
+    with pytest.raises(WrongUsage) as error:
+        getattr(dataset, way)(*([tmp_path / "new"] if way == "to_folder" else []))
+    says(str(error.value), way, "several labels")

@@ -156,7 +156,7 @@ def test_labels_that_are_none_say_so(tmp_path, y, words):
         {"out": None},
         {"columns": "path"},
         {"reading": "flat"},
-        {"recipe": None},
+        {"recipe": 3},
         {"recipe": "prob"},
         {"progress": 3},
         {"options": {"seed": 1}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import pawsight
 from pawsight.commands.compare import compare
 from pawsight.commands.growth import growing_run
+from pawsight.commands.inspect import inspect
 from pawsight.commands.review import review
 from pawsight.commands.train import TrainOptions, command_for, train
 from pawsight.core.errors import BadDataset, WrongUsage
@@ -85,6 +87,9 @@ def test_what_works_on_a_run_works_on_one_that_grew(trained, grown, warm, tmp_pa
     assert len(review(run).pictures) == grown.split.sizes["train"] + grown.split.sizes["validation"]
     page = pawsight.open_run(run).report(quick=True).read_text()
     assert 'id="growth"' in page
+    assert "pawsight inspect splits.csv --report" in page
+    assert f"pawsight train --from {os.path.relpath(trained.report.run, run)} --add" in page
+    assert inspect(run / "splits.csv").split.digest == grown.split.digest, "a run's list of pictures is a table of them"
     assert json.loads((run / "report.json").read_text())["trust"]["growth"] == grown.to_json()["growth"]
 
 
@@ -158,6 +163,9 @@ def test_tables_and_pictures_in_memory_are_added_from_python(trained, warm, tmp_
         from_run=trained.report.run, add=table, recipe="majority", out=tmp_path / "runs", progress=False
     )
     assert run.classes == ("cats", "dogs", "things")
+    assert run.growth is not None
+    assert run.growth.new_classes == {"things": 3}
+    assert pawsight.open_run(trained.report.run).growth is None
     with pytest.raises(WrongUsage):
         pawsight.train({"path": pictures, "label": ["a"] * 3}, from_run=trained.report.run)
     with pytest.raises(WrongUsage):

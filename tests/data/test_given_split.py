@@ -210,6 +210,14 @@ def test_what_shows_a_training_and_a_test_picture_goes_to_the_test_and_is_no_lea
     assert sides(split)["cats/between.jpg"] == "test"
 
 
+def test_what_looks_like_a_test_picture_is_not_trained_on_whatever_its_folder_says(written):
+    listener = Listener()
+    added = replace(picture("train/cats/9.jpg", "cats", "nine", looks_like="cats3"), part="train")
+    split = split_as_given(dataset(added, *SIX.pictures), written(GOOD), progress=listener)
+    assert sides(split)["train/cats/9.jpg"] == "test"
+    assert "'train/cats/9.jpg', now in test" in listener.said[1]
+
+
 def test_a_picture_without_a_line_keeps_the_part_of_its_folder(written):
     added = replace(picture("test/cats/9.jpg", "cats", "nine"), part="test")
     assert sides(split_as_given(dataset(added, *SIX.pictures), written(GOOD)))["test/cats/9.jpg"] == "test"

@@ -148,8 +148,17 @@ def test_shares_of_every_label_are_near(case: tuple[np.ndarray, np.ndarray]) -> 
     parts = iterative_split(truth, np.arange(len(truth)), SHARES)
     counts = np.stack([truth[parts == part].sum(axis=0) for part in range(3)], axis=1)
     wanted = np.outer(truth.sum(axis=0), SHARES)
-    assert np.abs(counts - wanted).max() <= np.maximum(2, 0.12 * truth.sum(axis=0)).max()
+    assert np.abs(counts - wanted).max() <= 3
+    assert np.abs(np.bincount(parts, minlength=3) - len(truth) * np.array(SHARES)).max() <= 3
     assert not missed(counts, wanted)[truth.sum(axis=0) >= 20].any()
+
+
+def test_many_labels_in_groups_have_their_shares() -> None:
+    rng = np.random.default_rng(0)
+    truth, groups = rng.random((1500, 20)) < rng.uniform(0.005, 0.5, 20), rng.integers(0, 400, 1500)
+    parts = iterative_split(truth, groups, SHARES)
+    counts = np.stack([truth[parts == part].sum(axis=0) for part in range(3)], axis=1)
+    assert np.abs(counts - np.outer(truth.sum(axis=0), SHARES)).max() <= 5
 
 
 def test_one_label_a_picture_is_cut_as_its_class_would_be() -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pawsight.sample.shapes import draw_shapes
+
 from ..conftest import small_default
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +74,13 @@ def made_desk(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
         _table(desk / "pets.csv", ("path", "label"), [(path.relative_to(desk), path.parent.name) for path in named])
         parts = [(path.relative_to(desk / "photos"), path.parts[-3]) for path in named]
         _table(desk / "splits.csv", ("path", "part"), parts)
+        (desk / "shapes").mkdir()
+        rows = []
+        for number in range(60):
+            drawing, labels = draw_shapes(number, side=96)
+            drawing.save(desk / "shapes" / f"{number}.png")
+            rows.append((f"shapes/{number}.png", ";".join(labels)))
+        _table(desk / "shapes.csv", ("path", "label"), rows)
         doubted = named[0]
         digest = hashlib.sha256(doubted.read_bytes()).hexdigest()
         decision = (

@@ -181,6 +181,8 @@ def test_the_messages_of_the_troubleshooting_page_are_messages_of_the_program():
     page = (GUIDE / "troubleshooting.md").read_text("utf-8")
     quoted = re.findall(r"^### `(.+)`$", page, re.M)
     said = " ".join(" ".join(texts(path)) for path in sorted((ROOT / "src").rglob("*.py")))
+    scripts = " ".join(path.read_text("utf-8") for path in sorted((ROOT / "src").rglob("*.js")))
+    said += re.sub(r'" \+\s+"', "", scripts)
     unknown = [
         message
         for message in quoted

@@ -145,7 +145,8 @@ def test_the_hooks_of_pre_commit_are_the_checks_of_make_check():
     (repository,) = read(".pre-commit-config.yaml")["repos"]
     assert repository["repo"] == "local"
     hooks = repository["hooks"]
-    checks = [line.replace("$(BIN)", ".venv/bin") for line in make_target("check") if not line.startswith("@echo ")]
+    lines = [line.replace("$(BIN)", ".venv/bin").replace("$(VENV)", ".venv") for line in make_target("check")]
+    checks = [line for line in lines if not line.startswith("@echo ")]
     assert [hook["entry"] for hook in hooks] == checks
     assert all(hook["language"] == "system" and hook["pass_filenames"] is False for hook in hooks)
 
@@ -196,9 +197,9 @@ def test_a_pull_request_is_asked_for_the_same():
     assert "make check" in text
 
 
-def test_dependabot_watches_python_and_the_actions():
+def test_dependabot_watches_python_npm_and_the_actions():
     updates = read(".github/dependabot.yml")["updates"]
-    assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions"}
+    assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions", "npm"}
 
 
 def test_packages_that_tests_import_are_named_in_the_project():

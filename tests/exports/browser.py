@@ -24,7 +24,7 @@ def runtime() -> Path:
     """The npm package's folder; skips where there is none."""
     folder = Path(os.environ.get("ORT_WEB") or _FETCHED)
     if not (folder / "dist").is_dir():
-        pytest.skip(f"no onnxruntime-web at ORT_WEB or {_FETCHED}; make test fetches it where npm is")
+        pytest.skip(f"no onnxruntime-web at ORT_WEB or {_FETCHED}; make test fetches it")
     return folder
 
 
@@ -65,7 +65,8 @@ def chromium(profile: Path):
     options.binary_location = CHROMIUM
     quiet = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
     offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-    for word in (*quiet, "--disable-background-networking", offline, f"--user-data-dir={profile}"):
+    camera = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    for word in (*quiet, *camera, "--disable-background-networking", offline, f"--user-data-dir={profile}"):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
@@ -96,9 +97,11 @@ class Page:
         driver.get(address)
 
     def facts(self) -> str:
-        """What the header says, and what its popover adds."""
-        both = "return document.getElementById('facts').innerText + ' ' + document.getElementById('about').textContent"
-        return self.driver.execute_script(both)
+        """What the header says, what its popover adds, and why there are no answers."""
+        ids = "['facts', 'about', 'notice']"
+        return self.driver.execute_script(
+            f"return {ids}.map((id) => document.getElementById(id).textContent).join(' ')"
+        )
 
     def ready(self, sign: str = "px") -> Page:
         self.until(lambda: sign in self.facts())

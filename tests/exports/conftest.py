@@ -12,7 +12,8 @@ import pytest
 
 NEEDED = ("keras", "tensorflow", "onnxruntime", "ai_edge_litert")
 HOSTILE = ("cats | <b>&amp;", 'dogs" --- {{ 7*7 }} `x` [y](javascript:z)', "\u202ebirds: #1")
-KINDS = ("majority", "cnn", "cnn-normalised", "mobilenet", "probe")
+KINDS = ("majority", "several-labels", "cnn", "cnn-normalised", "mobilenet", "probe")
+RULES = (0.5, 0.3, 0.2)  # thresholds of the labels of the kind that has several
 # MobileNetV2 takes seconds to build; what it is made of, the probe's EfficientNet-Lite has as well.
 EVERY_KIND = [pytest.param(kind, marks=pytest.mark.slow) if kind == "mobilenet" else kind for kind in KINDS]
 PX = 32
@@ -42,6 +43,9 @@ def _graph(kind):
     if kind == "majority":
         head = np.zeros((3, count), np.float32), np.log(np.array([0.5, 0.3, 0.2], np.float32))
         return append_head(mean_colour_graph(PX), *head, classes=HOSTILE)
+    if kind == "several-labels":
+        head = rng.normal(0, 0.02, (3, count)).astype(np.float32), rng.normal(0, 1, count).astype(np.float32)
+        return append_head(mean_colour_graph(PX), *head, classes=HOSTILE, several_labels=True)
     if kind == "probe":
         return _guarded_probe(rng, count)
     return _network(kind, count)
@@ -91,7 +95,7 @@ def bundle_of(graph_of, once):
     """The folder of a bundle of a kind of graph. Read, never write."""
     from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
     from pawsight.classifier.engine import Engine
-    from pawsight.classifier.trust import OodDetector, Trust
+    from pawsight.classifier.trust import LabelRule, OodDetector, Trust
     from pawsight.images.decode import DecodeSettings
 
     def write(kind, folder):
@@ -100,6 +104,10 @@ def bundle_of(graph_of, once):
         squares = np.random.default_rng(5).integers(0, 256, (4, side, side, 3), dtype=np.uint8)
         answers = Engine(model, image_px=side, precision="f32", streams=1).run_all(squares)["probabilities"]
         guard = OodDetector(threshold=0.9, false_alarms=0.01, pictures=9, components=16, caught=())
+        trusts = {
+            "probe": Trust(temperature=0.7, fitted_on="nothing", detector=guard),
+            "several-labels": Trust(labels=tuple(LabelRule(threshold=threshold) for threshold in RULES)),
+        }
         card = Card(
             classes=HOSTILE,
             decode=DecodeSettings(image_px=side),
@@ -109,7 +117,7 @@ def bundle_of(graph_of, once):
             data_fingerprint="f" * 64,
             created="2026-11-22T18:00:00+00:00",
             versions={"python": "3.11"},
-            trust=Trust(temperature=0.7, fitted_on="nothing", detector=guard) if kind == "probe" else Trust(),
+            trust=trusts.get(kind, Trust()),
         )
         write_bundle(folder, card, model=model, golden=GoldenOutputs(squares, answers), trained=frozenset())
 

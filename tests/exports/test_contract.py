@@ -14,7 +14,7 @@ from pawsight.commands.export import export
 from pawsight.exports.targets import TARGETS
 from pawsight.exports.verify import ALLOWED, runtime_outputs
 
-from .conftest import EVERY_KIND, HOSTILE, KINDS
+from .conftest import EVERY_KIND, HOSTILE, KINDS, RULES
 
 FORMATS = [name for name in TARGETS if name != "web"]
 RUN = [name for name in FORMATS if TARGETS[name].runtime]
@@ -116,6 +116,18 @@ def test_keras_holds_stock_layers_and_nothing_else(exported):
 def test_every_kind_of_graph_goes_to_onnx_and_openvino(bundle_of, kind, tmp_path):
     report = export(bundle_of(kind), "onnx,openvino", out=tmp_path / "out")
     assert all(item.self_test.difference <= ALLOWED and not item.self_test.flips for item in report.exports)
+
+
+def test_the_limits_of_several_labels_travel_with_the_model(bundle_of, tmp_path):
+    import onnxruntime
+
+    export(bundle_of("several-labels"), "onnx", out=tmp_path / "out")
+    facts = json.loads((tmp_path / "out" / "onnx" / "pawsight.json").read_text("utf-8"))
+    limits = [{"from": threshold, "has_from": threshold, "has_not_from": 0.0} for threshold in RULES]
+    assert facts["several_labels"] == limits
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "onnx" / "model.onnx")
+    assert json.loads(session.get_modelmeta().custom_metadata_map["several_labels"]) == limits
+    assert [output.name for output in session.get_outputs()] == ["probabilities", "features"]
 
 
 @pytest.mark.slow

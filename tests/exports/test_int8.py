@@ -141,6 +141,13 @@ def test_it_is_measured_on_the_pictures_that_can_be_read_some_at_a_time(colour_b
     assert told.exact.unlike is None
 
 
+def test_with_several_labels_a_picture_is_right_where_every_label_is(bundle_of):
+    bundle = read_bundle(bundle_of("several-labels"))
+    bundle = replace(bundle, card=replace(bundle.card, classes=("large", "red", "round")))
+    table = np.array([[0.9, 0.1, 0.1], [0.1, 0.9, 0.9], [0.1, 0.1, 0.1], [0.1, 0.9, 0.1]], np.float32)
+    assert int8._right(bundle, table, ["large", "red;round", "", "round"]).tolist() == [True, True, True, False]
+
+
 def test_where_no_picture_can_be_read_nothing_is_measured(colour_bundle, tmp_path):
     bundle = read_bundle(colour_bundle)
     with pytest.raises(ExportRefused) as error:

@@ -226,7 +226,9 @@ def test_a_short_film_behind_a_photograph_is_not_taken_for_scans(page):
 
 def test_a_worker_that_cannot_open_its_model_says_so_each_time(page):
     script = """const {WorkerClient} = await import("/static/worker_client.js");
-    const helper = new WorkerClient({runtime: "/static/none.js", wasm: new ArrayBuffer(1), graph: new ArrayBuffer(1), facts: {}});
+    const {inBlobs} = await import("/static/load_model.js");
+    const own = await inBlobs(new URL("/static/worker.js", location));
+    const helper = new WorkerClient(own, {runtime: "/static/none.js", wasm: new ArrayBuffer(1), graph: new ArrayBuffer(1), facts: {}});
     const told = () => helper.ask("selfTest", new ArrayBuffer(4)).catch((error) => `${error.constructor.name}: ${error.message}`);
     return [await told(), ...(await Promise.all([told(), told()]))];"""
     found = page.run(script)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import io
 import json
 import re
 import shutil
@@ -19,12 +21,15 @@ from pawsight.classifier.bundle import read_bundle, write_bundle
 from pawsight.classifier.costs import Costs
 from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.predictor import Predictor
-from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
+from pawsight.classifier.trust import HAS, NOT_SURE, OodDetector, RiskGuarantee, Trust
 from pawsight.commands.export import export
 from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
+from pawsight.explanation.heatmap import Explainer
+from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.exports import web_page
-from pawsight.images.decode import WEB_PAGE
+from pawsight.exports.export_context import ExportContext, metadata_of
+from pawsight.images.decode import WEB_PAGE, decode
 
 from ..conftest import says
 from ..web import axe
@@ -262,6 +267,24 @@ def test_what_is_not_sure_enough_and_what_is_unlike_anything_is_not_answered(chr
         assert "Unfamiliar" in chromium.find_element("css selector", ".card").text
 
 
+def test_a_page_of_several_labels_shows_each_that_a_picture_has(chromium, colours, tmp_path):
+    always, never = (
+        {"from": 0.5, "has_from": 0.5, "has_not_from": 0.0},
+        {"from": 0.0, "has_from": None, "has_not_from": 0},
+    )
+    several = altered(colours, tmp_path / "several", several_labels=[always, always, never])
+    with browser.Host(several) as host:
+        page = browser.Page(chromium, host.address).ready().choose(picture(tmp_path, (250, 5, 5), "red.png"))
+        (answer,) = page.answers(1)
+        assert (answer["labels"], answer["unsure"], answer["verdict"]) == (["red"], ["blue"], "unsure")
+        assert [chip.text for chip in chromium.find_elements("css selector", ".card .label")] == ["red", "blue?"]
+        assert not chromium.find_element("id", "threshold-tool").is_displayed()
+        chromium.find_element("css selector", ".card .picture").click()
+        assert [row.text.split()[0] for row in chromium.find_elements("css selector", ".bars .chosen")] == ["red"]
+        assert not chromium.find_element("id", "judge").is_displayed()
+        assert axe.violations(chromium) == []
+
+
 def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromium, colours):
     shares = [0.0, 0.3, 0.5, 0.500001, 1.0]
     grid = [(p, u) for p in shares for u in [*shares, None]]
@@ -310,6 +333,30 @@ def test_costs_thresholds_of_classes_and_sets_decide_as_on_the_command_line(chro
     assert found == expected
 
 
+def test_labels_are_given_denied_and_unsure_as_on_the_command_line(chromium, colours, label_bundle):
+    bundle = read_bundle(label_bundle)
+    trust, facts = bundle.card.trust, metadata_of(ExportContext(bundle=bundle, run=None))
+    shares = np.array([0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0], np.float32)
+    tables = np.stack(np.meshgrid(shares, shares, shares), axis=-1).reshape(-1, 3)
+    with browser.Host(colours) as host:
+        page = browser.Page(chromium, host.address).ready()
+        script = """const {decision, labelsOf} = await import("./static/decision.js"); const [facts, tables] = arguments_;
+        return tables.map((row) => [decision(row, null, facts), labelsOf(row, facts)]);"""
+        given = json.dumps([facts, tables.astype(float).tolist()])
+        found = page.run(f"const arguments_ = {given}; {script}")
+    expected = [
+        [
+            trust.decide(row, None),
+            {
+                kind: [name for name, decided in zip(bundle.card.classes, decisions, strict=True) if decided == wanted]
+                for kind, wanted in (("labels", HAS), ("unsure", NOT_SURE))
+            },
+        ]
+        for row, decisions in zip(tables, trust.decide_labels(tables), strict=True)
+    ]
+    assert found == expected
+
+
 def _trust(promise: float | None, guard: float | None) -> Trust:
     some = {"pictures": 9, "answered": 9, "errors": 0, "coverage": 1.0, "coverage_interval": (0.7, 1.0)}
     return Trust(
@@ -340,6 +387,81 @@ def test_the_example_of_the_documentation_gives_the_command_lines_answer(chromiu
         label, _, probability = chromium.execute_script(said).rpartition(" ")
     assert label == best
     assert float(probability) == pytest.approx(expected.probabilities[best], abs=AGREES)
+
+
+# ---- Heat maps, the camera, no network ----
+
+
+def test_the_heat_map_is_the_one_that_the_service_draws(chromium, drawn, trained):
+    drawing = sorted(trained.data.glob("validation/*/*"))[0]
+    predictor = exactly(trained.report.run)
+    settings = predictor.bundle.card.decode
+    decoded = decode(drawing.read_bytes(), settings, name="x")
+    heat = Explainer(predictor).explain(decoded.pixels, size=(decoded.width, decoded.height))
+    large = decode(drawing.read_bytes(), replace(settings, image_px=LARGEST_PX), name="x").pixels
+    expected = np.asarray(Image.open(io.BytesIO(overlay(large, heat))).convert("RGB"), int)
+    with browser.Host(drawn) as host:
+        page = browser.Page(chromium, host.address).ready().choose(drawing)
+        page.answers(1)
+        chromium.find_element("css selector", ".card .picture").click()
+        chromium.find_element("id", "heat").click()
+        page.until(lambda: chromium.find_elements("css selector", ".map"))
+        url = page.run("""const map = document.querySelector(".map"); await map.decode();
+            const canvas = Object.assign(document.createElement("canvas"), {width: map.naturalWidth, height: map.naturalHeight});
+            canvas.getContext("2d").drawImage(map, 0, 0); return canvas.toDataURL();""")
+        assert page.complaints() == []
+    found = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"), int)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() <= 3  # of 255: the picture below is made larger by another filter
+    white = [np.argwhere((pixels == 255).all(axis=2)) for pixels in (found, expected)]
+    assert np.abs(white[0].mean(axis=0) - white[1].mean(axis=0)).max() <= 2
+
+
+def test_a_picture_of_the_camera_is_answered(chromium, colours):
+    with browser.Host(colours) as host:
+        page = browser.Page(chromium, host.address).ready()
+        chromium.find_element("id", "photograph").click()
+        page.until(lambda: chromium.find_element("id", "shoot").is_enabled())
+        chromium.find_element("id", "shoot").click()
+        (found,) = page.answers(1)
+        assert found["file"] == "camera-1.jpg"
+        assert found["error"] is None
+
+
+def test_once_loaded_it_opens_and_answers_without_its_host(chromium, colours, tmp_path):
+    with browser.Host(colours.parent) as host:
+        page = browser.Page(chromium, f"{host.address}web/").ready()
+        names = json.loads((colours / "pawsight.json").read_text())["files"]
+        wanted = {"", "pawsight.json", *names} - {"service_worker.js"}
+        held = f"""const cache = await caches.open((await caches.keys()).find((name) => name.includes("{host.address}web/ ")));
+            return (await cache.keys()).map(({{url}}) => url.slice("{host.address}web/".length));"""
+        page.until(lambda: set(page.run(held)) == wanted)
+    chromium.refresh()  # the host is gone
+    answers = page.ready().choose(picture(tmp_path, (250, 5, 5))).answers(1)
+    assert [answer["label"] for answer in answers] == ["red"]
+
+
+def test_a_new_export_takes_the_place_of_the_old_one_once_no_tab_shows_that(chromium, colours, tmp_path):
+    place = altered(colours, tmp_path / "web")
+    marked = "return document.body.dataset.export ?? ''"
+    kept = 'return (await caches.keys()).map((name) => name.split(" ")[2]).filter((digest) => digest !== undefined)'
+    with browser.Host(tmp_path) as host:
+        page = browser.Page(chromium, f"{host.address}web/").ready()
+        (old,) = page.run(kept)
+        for name, before, after in (
+            ("service_worker.js", old, "another"),
+            ("index.html", "<body>", '<body data-export="new">'),
+        ):
+            assert before in (place / name).read_text()
+            (place / name).write_text((place / name).read_text().replace(before, after))
+        chromium.refresh()
+        page.ready()
+        assert chromium.execute_script(marked) == "", "what is open stays whole"
+        page.until(lambda: set(page.run(kept)) == {old, "another"})
+        chromium.get(host.address)  # beside the page, which is closed
+        browser.until(lambda: page.run(kept) == ["another"], lambda: page.run(kept))
+        browser.Page(chromium, f"{host.address}web/").ready()
+        assert chromium.execute_script(marked) == "new"
 
 
 # ---- What goes wrong ----
@@ -407,7 +529,7 @@ def test_a_model_that_was_tampered_with_fails_its_exam_and_answers_nothing(chrom
 @pytest.mark.parametrize(
     ("deed", "told"),
     [
-        (lambda folder: (folder / "model.onnx").unlink(), "model.onnx cannot be fetched: status 404"),
+        (lambda folder: (folder / "model.onnx").unlink(), "model.onnx is missing on this host"),
         (lambda folder: (folder / "exam.u8").write_bytes(b"1"), "is smaller than it was when it was exported"),
         (lambda folder: (folder / "exam.u8").write_bytes(bytes(10_000)), "is larger than it was when it was exported"),
     ],
@@ -418,6 +540,35 @@ def test_a_copy_that_is_not_whole_says_what_is_wrong(chromium, colours, tmp_path
     deed(place)
     with browser.Host(place) as host:
         assert told in browser.Page(chromium, host.address).ready(told).facts()
+
+
+def notice(chromium) -> str:
+    shown = chromium.find_element("id", "notice")
+    return shown.text if shown.is_displayed() else ""
+
+
+def test_opened_as_a_file_it_says_what_to_type(chromium, colours):
+    chromium.get((colours / "index.html").as_uri())
+    browser.until(lambda: "python -m http.server" in notice(chromium), lambda: chromium.get_log("browser"))
+
+
+def test_without_webassembly_or_with_a_script_missing_it_says_so(chromium, colours, tmp_path):
+    gone = chromium.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": "delete globalThis.WebAssembly"}
+    )
+    try:
+        with browser.Host(colours) as host:
+            browser.Page(chromium, host.address).ready("WebAssembly")
+            assert "WebAssembly" in notice(chromium)
+            assert not chromium.find_element("id", "choose").is_displayed()
+            assert axe.violations(chromium) == []
+    finally:
+        chromium.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", gone)
+    place = altered(colours, tmp_path / "web")
+    (place / "static" / "decision.js").unlink()
+    with browser.Host(place) as host:
+        chromium.get(host.address)
+        browser.until(lambda: "static/" in notice(chromium), lambda: chromium.get_log("browser"))
 
 
 def test_once_loaded_neither_the_page_nor_its_worker_can_ask_for_anything(chromium, colours):
@@ -456,4 +607,9 @@ def test_a_runtime_from_elsewhere_is_used_if_it_is_the_one_that_was_pinned(
             script = elsewhere / "ort.wasm.bundle.min.mjs"
             script.write_bytes(script.read_bytes() + b"\n// and something more")
             chromium.execute_cdp_cmd("Network.clearBrowserCache", {})
+            kept = {
+                "origin": host.address.rstrip("/"),
+                "storageTypes": "all",
+            }  # the service worker has the right script
+            chromium.execute_cdp_cmd("Storage.clearDataForOrigin", kept)
             browser.Page(chromium, f"{host.address}web/").ready("is not the file it should be")

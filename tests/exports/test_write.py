@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.trust import LabelRule, Trust
 from pawsight.commands.export import export
 from pawsight.core.errors import ExportRefused, MissingExtra, StorageError, WrongUsage
 from pawsight.exports.export_context import ExportContext
@@ -61,7 +62,7 @@ def test_an_export_whose_unlikeness_is_another_is_refused(bundle, tmp_path):
     made.write_bytes(bundle.model)
     expected = {**expected_outputs(bundle), "unlikeness": np.zeros(4, np.float32)}
     with pytest.raises(ExportRefused) as error:
-        verify(TARGETS["onnx"], made, bundle.golden.pictures, expected)
+        verify(TARGETS["onnx"], made, bundle, expected)
     assert f"unlikeness is off by inf, {ALLOWED:g} is" in error.value.why
 
 
@@ -70,7 +71,7 @@ def test_an_export_with_outputs_of_another_shape_is_refused(bundle, tmp_path):
     made.write_bytes(bundle.model)
     whole = expected_outputs(bundle)["probabilities"]
     with pytest.raises(ExportRefused) as error:
-        verify(TARGETS["onnx"], made, bundle.golden.pictures, {"probabilities": whole[:, :2]})
+        verify(TARGETS["onnx"], made, bundle, {"probabilities": whole[:, :2]})
     assert error.value.what.startswith("The export to onnx is refused: ")
     assert f"probabilities {whole.shape}" in error.value.why
 
@@ -80,14 +81,9 @@ def test_in_8_bits_an_export_is_held_to_what_was_measured(bundle, tmp_path):
     made.write_bytes(bundle.model)
     expected = expected_outputs(bundle)
     probabilities = expected["probabilities"]
-    assert (
-        verify(
-            TARGETS["onnx"], made, bundle.golden.pictures, expected, reference=probabilities + np.float32(0.05)
-        ).flips
-        == 0
-    )
+    assert verify(TARGETS["onnx"], made, bundle, expected, reference=probabilities + np.float32(0.05)).flips == 0
     with pytest.raises(ExportRefused) as error:
-        verify(TARGETS["onnx"], made, bundle.golden.pictures, expected, reference=probabilities + np.float32(0.2))
+        verify(TARGETS["onnx"], made, bundle, expected, reference=probabilities + np.float32(0.2))
     assert "onnx in int8" in error.value.what
     assert "off by 0.2000, 0.1 is allowed" in error.value.why
 
@@ -96,7 +92,7 @@ def test_a_file_that_its_runtime_cannot_open_is_refused(bundle, tmp_path):
     made = tmp_path / "model.onnx"
     made.write_bytes(bundle.model[:100])
     with pytest.raises(ExportRefused) as error:
-        verify(TARGETS["onnx"], made, bundle.golden.pictures, expected_outputs(bundle))
+        verify(TARGETS["onnx"], made, bundle, expected_outputs(bundle))
     assert error.value.what.startswith("The export to onnx is refused: ")
     assert "model.onnx" in error.value.why
     assert "Update the runtime" in error.value.fix
@@ -123,6 +119,14 @@ def test_a_tie_may_be_answered_either_way():
     expected = np.array([[0.5, 0.5], [0.6, 0.4]], np.float32)
     assert flips_of(expected, np.array([[0.4999, 0.5001], [0.6, 0.4]], np.float32)) == 0
     assert flips_of(expected, np.array([[0.5, 0.5], [0.4, 0.6]], np.float32)) == 1
+
+
+def test_with_several_labels_a_picture_flips_where_any_label_crosses_its_threshold():
+    trust = Trust(labels=(LabelRule(threshold=0.5), LabelRule(threshold=0.2)))
+    expected = np.array([[0.9, 0.3], [0.1, 0.1], [0.5, 0.2]], np.float32)  # the last lie on their thresholds
+    assert flips_of(expected, expected * np.float32(1 - 1e-6), trust) == 0
+    assert flips_of(expected, expected - np.float32([[0, 0.2], [0, 0], [0, 0]]), trust) == 1
+    assert flips_of(expected, expected + np.float32(0.45), trust) == 1
 
 
 def test_an_unknown_format_is_named(colour_bundle, tmp_path):

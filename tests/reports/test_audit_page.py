@@ -7,6 +7,7 @@ import importlib.util
 import io
 import re
 import shutil
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from pawsight.core.storage import plain_cell, sha256_of
-from pawsight.data.audit import PROBLEMS, Finding
+from pawsight.data.audit import OF_ONE_CLASS, OF_SEVERAL_LABELS, PROBLEMS, Finding
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
 from pawsight.images.quality import ImageStatistics
@@ -149,7 +150,10 @@ def test_names_are_escaped_and_cannot_turn_a_line_round(full):
 
 def test_where_nothing_was_found_the_page_says_what_was_looked_for(dataset):
     told = render_html("photos", dataset, [], again="pawsight inspect photos")
-    assert told.count("<dt>") == len(PROBLEMS)
+    assert told.count("<dt>") == len(set(PROBLEMS) - OF_SEVERAL_LABELS)
+    several = replace(dataset, pictures=(), several_labels=True)
+    told_of_several = render_html("photos", several, [], again="pawsight inspect photos")
+    assert told_of_several.count("<dt>") == len(set(PROBLEMS) - OF_ONE_CLASS)
     assert not any(f'<section id="{problem}"' in told for problem in PROBLEMS)
 
 

@@ -19,8 +19,9 @@ from pawsight.training.labelling import (
     Adviser,
     answers,
     clusters_of,
-    curve_of_names,
+    curve_of,
     directions,
+    errors_of_names,
     more_pays,
     most_informative,
     most_typical,
@@ -185,20 +186,36 @@ def test_another_way_is_refused():
 
 def test_a_curve_is_drawn_from_a_hundred_names_and_says_when_more_would_not_pay():
     scores, truth = blobs(60)
-    names = np.where(np.arange(240) < LEAST_NAMED - 1, truth, UNNAMED)
-    assert curve_of_names(scores, names, seed=0) is None
-    clear = curve_of_names(scores, truth, seed=0)
-    assert clear.wrong == 0
-    assert not more_pays(clear)
-    single = truth.copy()
-    single[truth == 3] = UNNAMED
+    assert errors_of_names(scores, np.where(np.arange(240) < LEAST_NAMED - 1, truth, UNNAMED), seed=0) is None
+    named, wrong = errors_of_names(scores, truth, seed=0)
+    assert named.tolist() == list(range(240))
+    assert not wrong[-1].any()
+    assert not more_pays(curve_of(wrong, seed=0))
+    single = np.where(truth == 3, UNNAMED, truth)
     single[-1] = 3
-    assert curve_of_names(scores, single, seed=0) is None
+    assert errors_of_names(scores, single, seed=0) is None
     hard, kinds = blobs(12, kinds=20, width=40, spread=1.6, seed=4)
-    found = curve_of_names(hard, kinds, seed=0)
+    found = curve_of(errors_of_names(hard, kinds, seed=0)[1], seed=0)
     assert found.points[0].error > found.points[-1].error > 0.1
     assert more_pays(found)
-    told = Adviser(hard).progress(kinds)
-    assert told["named"] == 240
-    assert told["pays"] is True
+
+
+def test_accuracy_is_that_of_pictures_drawn_at_random_whatever_else_was_named():
+    scores, truth = blobs(60, spread=1.5)
+    adviser = Adviser(scores, seed=0)
+    names, aside = nothing(240)
+    for _ in range(10):
+        _, groups = adviser.next(names, aside, 4, TEACH)
+        rows = np.concatenate([rows for rows, _ in groups])
+        assert len(rows) == BATCH
+        names[rows] = truth[rows]
+        told = adviser.progress(names)
+        if told and told["accuracy"] is not None:
+            break
+    assert told["drawn"] >= 40
+    assert told["named"] > told["drawn"]
     assert told["interval"][0] < told["accuracy"] < told["interval"][1]
+    every = adviser.progress(truth)
+    assert every["drawn"] == every["named"] == 240
+    wrong = errors_of_names(scores, truth, seed=0)[1]
+    assert every["accuracy"] == pytest.approx(1 - wrong[-1].mean())

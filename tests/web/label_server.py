@@ -18,7 +18,8 @@ from pawsight.web.label_page import LabelSession
 from .review_server import COLOURS, Answer
 
 ENOUGH = {
-    "named": 120,
+    "named": 240,
+    "drawn": 44,
     "accuracy": 0.975,
     "interval": [0.93, 0.99],
     "gain": 0.1,

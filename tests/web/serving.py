@@ -15,7 +15,14 @@ from pathlib import Path
 
 from PIL import Image
 
-COLOURS = {"red": (250, 5, 5), "green": (5, 250, 5), "blue": (5, 5, 250)}
+COLOURS = {
+    "red": (250, 5, 5),
+    "green": (5, 250, 5),
+    "blue": (5, 5, 250),
+    "yellow": (250, 250, 5),
+    "black": (5, 5, 5),
+    "orange": (250, 130, 5),
+}
 
 
 def picture(colour: str, kind: str = "PNG", side: int = 20) -> bytes:

@@ -530,6 +530,36 @@ def test_a_parameter_that_cannot_be_is_refused_with_its_range(client, serving, q
     assert told["detail"].startswith(query.partition("=")[0])
 
 
+@pytest.fixture(scope="module")
+def label_client(make_client, label_bundle):
+    from pawsight.classifier.predictor import load_predictor
+
+    with make_client(opener=lambda: load_predictor(label_bundle)) as client:
+        yield client
+
+
+def test_a_picture_may_have_several_labels(label_client, serving):
+    pictures = [*map(serving.picture, ["yellow", "black", "blue", "orange"]), b"no picture"]
+    uploads = [("files", (f"{place}.png", data, "image/png")) for place, data in enumerate(pictures)]
+    *answers, broken = label_client.post("/api/v1/predict", files=uploads).json()["predictions"]
+    assert [(answer["labels"], answer["unsure"], answer["decision"]) for answer in answers] == [
+        (["red", "green"], [], "answered"),
+        ([], [], "answered"),
+        ([], ["blue"], "unsure"),
+        (["red"], ["green"], "unsure"),
+    ]
+    assert all(answer["label"] is answer["probability"] is answer["set"] is None for answer in answers)
+    assert list(answers[0]["probabilities"]) == ["red", "green", "blue"]
+    assert (broken["labels"], broken["unsure"], broken["code"]) == (None, None, "unreadable-picture")
+    assert label_client.get("/api/v1/model").json()["several_labels"] is True
+
+
+def test_one_threshold_for_several_labels_is_refused(label_client, serving):
+    kind = {"content-type": "image/png"}
+    answer = label_client.post("/api/v1/predict?threshold=0.5", content=serving.picture("red"), headers=kind)
+    assert problem(answer, 400)["code"] == "bad-parameter"
+
+
 def test_a_client_of_tensorflow_serving_is_answered(client, serving):
     instances = [{"b64": base64_of(serving.picture("green"))}, {"image": {"b64": base64_of(serving.picture("red"))}}]
     body = {"signature_name": "serving_default", "instances": instances}
@@ -662,6 +692,14 @@ def test_the_report_names_no_place_of_this_machine_and_keeps_its_pictures(run):
     name = run.parent.name
     assert text == f"""<img src="{picture}"><p>photos</p><p>pawsight report ./{name}/run './{name}/run'</p>"""
     (run / "link").unlink()
+
+
+def test_pictures_outside_the_root_are_named_by_their_folder_alone(run):
+    (run / "metrics.json").write_text(json.dumps(FIGURES))
+    rows = ["path,sha256,label,part", "cats/1.jpg,a,cats,train", "/srv/anna/new/cats/2.jpg,b,cats,train"]
+    (run / "splits.csv").write_text("\n".join(rows))
+    (run / "report.html").write_text("<code>/srv/anna/new/cats/2.jpg</code><code>cats/1.jpg</code>")
+    assert report_text(read_bundle(run)) == "<code>cats/2.jpg</code><code>cats/1.jpg</code>"
 
 
 def test_the_commands_of_the_report_name_no_place_of_this_machine(run):

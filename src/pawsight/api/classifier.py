@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.api.dataset import as_data, labels_of
+from pawsight.api.dataset import as_data, label_sets_of, labels_of
 from pawsight.api.inputs import InputPicture, Pictures, read_pictures
 from pawsight.api.predictions import SHOWN, Explanation, Predictions
 from pawsight.classifier.engine import Outputs
-from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
+from pawsight.classifier.predictor import Prediction, Predictor, answer_texts, load_predictor
 from pawsight.core.errors import UnreadablePicture, WrongUsage
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import progress_of
 from pawsight.core.storage import as_path
 from pawsight.core.text import plural
+from pawsight.data.label_sets import labels_in
 from pawsight.images.decode import Decoded
 from pawsight.models.graph import FEATURES, PROBABILITIES
 
@@ -71,17 +72,22 @@ class Classifier:
 
         Returns:
             (N,) the name of a class for each; `unsure` or `unfamiliar` where the classifier does not answer; None for
-            a picture that cannot be read.
+            a picture that cannot be read. Of a classifier with several labels a set of names for each: those that the
+            picture surely has, none where it is unfamiliar; `answers` has what is unsure.
 
         Raises:
             WrongUsage: something in X is no picture. NoPictures: a folder or a pattern has none.
             UnreadablePicture: one cannot be read, with `errors="raise"`.
         """
-        labels = [answer.label for answer in self.stream(X, errors=errors)]
+        labels = [
+            answer.label if answer.labels is None else set(answer.labels) for answer in self.stream(X, errors=errors)
+        ]
         return np.array([*labels, None], dtype=object)[:-1]  # with None, or NumPy would look into what is alike
 
     def predict_proba(self, X: Pictures, *, errors: Errors = "keep") -> NDArray[np.float32]:  # noqa: N803
         """Return the calibrated probabilities (N, C) of all classes; a row of NaN for a picture that cannot be read.
+
+        Of several labels (N, L): each from 0 to 1, whatever the others are.
 
         Raises:
             As `predict`.
@@ -117,27 +123,39 @@ class Classifier:
     def score(self, X: Pictures, y: Iterable[str], *, errors: Errors = "keep") -> float:  # noqa: N803
         """Return the share of pictures whose likeliest class is the one in y, as `evaluate` counts it.
 
-        A picture that is not answered counts by its likeliest class, one that cannot be read as wrong. For intervals,
-        calibration and what must not be measured twice there is `evaluate`.
+        A picture that is not answered counts by its likeliest class, one that cannot be read as wrong. Of several
+        labels a picture is right where every label is, by the thresholds. For intervals, calibration and what must not
+        be measured twice there is `evaluate`.
 
         Args:
             X: N pictures, at least one.
-            y: (N,) names of classes.
+            y: (N,) names of classes; of several labels as for `train`, with columns in the order of `classes_`.
             errors: as for `predict`.
 
         Raises:
             WrongUsage: y has another length than X, or names an unknown class.
         """
-        true, known = labels_of(y), set(self.classes_)
-        if unknown := sorted(set(true) - known):
+        trust, known = self._predictor.bundle.card.trust, set(self.classes_)
+        names = list(self.classes_)
+        y = list(y) if isinstance(y, Iterator) else y
+        true: list[Any] = (label_sets_of(y, names) or []) if trust.labels else labels_of(y)
+        if unknown := sorted({name for names in true for name in (names if trust.labels else (names,))} - known):
             raise WrongUsage(
                 f"y names classes that the classifier does not know: {', '.join(map(repr, unknown[:5]))}.",
                 f"It knows {', '.join(map(repr, self.classes_[:20]))}.",
             )
-        likeliest = [
-            None if answer.probabilities is None else max(answer.probabilities.items(), key=lambda pair: pair[1])[0]
-            for answer in self.stream(X, errors=errors)
-        ]
+        likeliest: list[Any]
+        if trust.labels:
+            table = self.predict_proba(X, errors=errors)
+            texts = answer_texts(trust, table, names)
+            likeliest = [
+                None if np.isnan(row).any() else labels_in(text) for row, text in zip(table, texts, strict=True)
+            ]
+        else:
+            likeliest = [
+                None if answer.probabilities is None else max(answer.probabilities.items(), key=lambda pair: pair[1])[0]
+                for answer in self.stream(X, errors=errors)
+            ]
         if len(likeliest) != len(true) or not true:
             raise WrongUsage(f"X has {plural(len(likeliest), 'picture')} and y has {plural(len(true), 'label')}.")
         return float(np.mean([label == answer for label, answer in zip(true, likeliest, strict=True)]))
@@ -211,7 +229,9 @@ class Classifier:
 
         if data is not None:
             progress = progress_of(options.get("progress"))
-            data, options["columns"] = as_data(data, y, columns=options.get("columns"), progress=progress)
+            several = self._predictor.bundle.card.several_labels
+            classes, columns = list(self.classes_) if several else None, options.get("columns")
+            data, options["columns"] = as_data(data, y, columns=columns, classes=classes, progress=progress)
         own = {name: value for name, value in self._options.items() if name != "answer_all"}  # counts unanswered ones
         return evaluate(self._folder, data, **{**own, **options})
 
@@ -254,7 +274,9 @@ class Classifier:
 
     def __repr__(self) -> str:
         names = ", ".join(self.classes_[:_NAMED]) + (", ..." if len(self.classes_) > _NAMED else "")
-        return f"Classifier({os.fspath(self.path)!r}, {plural(len(self.classes_), 'class', 'classes')}: {names})"
+        several = self._opened is not None and self._opened.bundle.card.several_labels
+        kind = ("label", "labels") if several else ("class", "classes")
+        return f"Classifier({os.fspath(self.path)!r}, {plural(len(self.classes_), *kind)}: {names})"
 
     def _answering(self) -> dict[str, Any]:
         """Return --answer-all as an option of other verbs, where the classifier was loaded with it."""

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pawsight.api.inputs import Picture, image_of, is_missing, picture_column, undecoded
@@ -29,7 +30,9 @@ from pawsight.core.storage import as_path, new_folder, sha256_of, write_bytes
 from pawsight.core.text import html_table, natural, plural
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.found import Candidate
+from pawsight.data.label_sets import labels_in
 from pawsight.data.parts import PARTS, part_named
+from pawsight.data.reading import FolderReading
 from pawsight.data.sources import Source, resolve
 from pawsight.data.tables import roles_of
 from pawsight.images.decode import DecodeSettings, Pixels, decode
@@ -41,6 +44,7 @@ _IN_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # modes that PNG keeps a
 _SHOWN = 5  # rows in a message
 _EXAMPLE = 'Type for example columns={"path": "id", "label": "breed"}'
 _CLASSES = 30  # in a notebook's table
+_NAMES = (set, frozenset, list, tuple)  # what several labels of a picture may be
 
 
 class Dataset:
@@ -48,9 +52,10 @@ class Dataset:
 
     Attributes:
         paths: (N,) the file of each picture, sorted by name.
-        labels: (N,) the class of each.
+        labels: (N,) the class of each; with several labels a tuple of those of each, maybe empty.
         splits: (N,) "train", "validation", "test", or None where the split is not given.
-        classes: names of the classes, sorted.
+        classes: names of the classes, or labels, sorted.
+        several_labels: whether a picture may have several labels, or none.
 
     Examples:
         >>> dataset = pawsight.Dataset.from_folder("photos/")
@@ -60,26 +65,32 @@ class Dataset:
 
     def __init__(self, source: Source, place: Path) -> None:
         self._source, self._place = source, place
+        self.several_labels = source.reading is not None and source.reading.several_labels
         self._candidates: tuple[Candidate, ...] = source.find().candidates
         self.paths = tuple(candidate.path for candidate in self._candidates)
-        self.labels = tuple(candidate.label for candidate in self._candidates)
+        texts = [candidate.label for candidate in self._candidates]
+        self.labels: tuple[Any, ...] = tuple(map(labels_in, texts) if self.several_labels else texts)
         self.splits = tuple(candidate.part for candidate in self._candidates)
-        self.classes = tuple(sorted(set(self.labels), key=natural))
+        names = {name for labels in self.labels for name in labels} if self.several_labels else set(texts)
+        self.classes = tuple(sorted(names, key=natural))
 
     # From
 
     @classmethod
-    def from_folder(cls, data: str | os.PathLike[str], *, progress: Progress = SILENT) -> Dataset:
+    def from_folder(
+        cls, data: str | os.PathLike[str], *, reading: FolderReading | None = None, progress: Progress = SILENT
+    ) -> Dataset:
         """Find the pictures of a folder, an archive, the address of one, a CSV, or a named data set.
 
         Args:
             data: as the command line takes it.
+            reading: how classes are read, and whether a table has several labels; None: as `FolderReading()` says.
             progress: hears how far a download or an archive is.
 
         Raises:
             PawsightError: it is none of these, or cannot be had.
         """
-        source = resolve(data, cache=cache_folder(), progress=progress)
+        source = resolve(data, cache=cache_folder(), reading=reading, progress=progress)
         return cls(source, as_path(data).absolute() if source.kind == "csv" else source.root)
 
     @classmethod
@@ -131,10 +142,11 @@ class Dataset:
 
         Args:
             X: N pictures, each as `Classifier.predict` takes it.
-            y: (N,) class of each: names, or numbers, which become names.
+            y: (N,) class of each: names, or numbers, which become names. Several labels of each: (N,) sets or lists of
+                names, maybe empty; or (N, L) zeros and ones, of which a DataFrame's columns are the names.
             splits: (N,) "train", "validation" or "test" for each; None for a split drawn by content.
             groups: (N,) what must not be torn apart by the split, such as the person that is shown.
-            classes: names of the classes that numbers in y stand for.
+            classes: names of the classes that numbers in y stand for, or of its L columns.
             progress: hears how far it is.
 
         Raises:
@@ -142,8 +154,10 @@ class Dataset:
             picture. NoPictures: X is empty. BadDataset: a label is missing, or a subset is missing or unknown.
             StorageError: the disk refused.
         """
-        names = labels_of(y, classes)
-        columns = {"label": names}
+        y = list(y) if isinstance(y, Iterator) else y
+        sets = label_sets_of(y, classes)
+        names: list[Any] = labels_of(y, classes) if sets is None else sets
+        columns: dict[str, list[Any]] = {"label": names}
         columns |= {"part": [_text(part) for part in _items(splits, "splits")]} if splits is not None else {}
         columns |= {"group": [_text(group) for group in _items(groups, "groups")]} if groups is not None else {}
         found = list(undecoded(X))
@@ -155,7 +169,7 @@ class Dataset:
                     f"There are {plural(len(found), 'picture')} and {len(values):,} values of {name}.",
                     "Each picture needs one.",
                 )
-        if missing := [index for index, name in enumerate(names) if not name]:
+        if missing := [index for index, name in enumerate(names) if not name and sets is None]:
             raise BadDataset(
                 f"{plural(len(missing), 'picture')} of {len(names):,} have no label.",
                 f"The first are at {', '.join(map(str, missing[:_SHOWN]))}.",
@@ -163,7 +177,8 @@ class Dataset:
             )
         _check_splits(columns.get("part", ()))
         place = _stored(found, columns, progress)
-        return cls(resolve(place, cache=cache_folder()), place)
+        reading = None if sets is None else FolderReading(several_labels=True)
+        return cls(resolve(place, cache=cache_folder(), reading=reading), place)
 
     @classmethod
     def from_huggingface(cls, dataset: Any, *, progress: Progress = SILENT) -> Dataset:
@@ -266,6 +281,7 @@ class Dataset:
         Raises:
             WrongUsage: there is such a folder already, or a class cannot be its name. StorageError: the disk refused.
         """
+        self._check_single("to_folder()")
         folder = as_path(out).absolute()
         if os.path.lexists(folder):
             raise WrongUsage(f"{folder} exists already.", "Nothing is written over.", "Name a new folder.")
@@ -285,6 +301,7 @@ class Dataset:
         Raises:
             MissingExtra: the library datasets is not installed.
         """
+        self._check_single("to_huggingface()")
         _require("datasets", "to_huggingface()")
         import datasets
 
@@ -313,6 +330,7 @@ class Dataset:
             split: the subset that is wanted; None for all pictures.
             transform: is given each picture (image_px, image_px, 3) of uint8; None returns it as it is.
         """
+        self._check_single("to_torch()")
         return TorchPictures(*self._chosen(split), image_px, transform)
 
     def to_tf(self, image_px: int = 224, *, split: str | None = None) -> Any:
@@ -325,6 +343,7 @@ class Dataset:
         Raises:
             MissingExtra: TensorFlow is not installed.
         """
+        self._check_single("to_tf()")
         _require("tensorflow", "to_tf()")
         import tensorflow as tf
 
@@ -337,29 +356,51 @@ class Dataset:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Number of pictures in each class, by sorted name."""
-        return dict(sorted(Counter(self.labels).items()))
+        """Number of pictures in each class, or with each label, by sorted name."""
+        return dict(sorted(Counter(name for name, _ in self._pairs_of_names()).items()))
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __iter__(self) -> Iterator[tuple[Path, str]]:
+    def __iter__(self) -> Iterator[tuple[Path, Any]]:
         return iter(zip(self.paths, self.labels, strict=True))
 
     def __fspath__(self) -> str:
         return os.fspath(self._place)
 
     def __repr__(self) -> str:
-        counted = f"{plural(len(self), 'picture')} of {plural(len(self.classes), 'class', 'classes')}"
-        return f"Dataset({counted} in {os.fspath(self._place)!r})"
+        return f"Dataset({self._counted()} in {os.fspath(self._place)!r})"
 
     def _repr_html_(self) -> str:
-        counted = Counter(zip(self.labels, self.splits, strict=True))
+        counted = Counter(self._pairs_of_names())
         given = [name for name in PARTS if name in self.splits]
         rows = [[name, *(counted[name, part] for part in given), self.counts[name]] for name in self.classes[:_CLASSES]]
         more = f", of which {_CLASSES} are shown" if len(self.classes) > _CLASSES else ""
-        caption = f"{plural(len(self), 'picture')} of {plural(len(self.classes), 'class', 'classes')}{more}"
-        return html_table(["class", *given, "pictures"], rows, caption=caption)
+        caption = f"{self._counted()}{more}"
+        return html_table(["label" if self.several_labels else "class", *given, "pictures"], rows, caption=caption)
+
+    def _pairs_of_names(self) -> Iterator[tuple[str, str | None]]:
+        """Yield each label of each picture with the picture's subset."""
+        for labels, part in zip(self.labels, self.splits, strict=True):
+            for name in labels if self.several_labels else (labels,):
+                yield name, part
+
+    def _counted(self) -> str:
+        kind = ("label", "labels") if self.several_labels else ("class", "classes")
+        return f"{plural(len(self), 'picture')} of {plural(len(self.classes), *kind)}"
+
+    def _check_single(self, name: str) -> None:
+        """Refuse what takes one class a picture.
+
+        Raises:
+            WrongUsage: a picture may have several labels.
+        """
+        if self.several_labels:
+            raise WrongUsage(
+                f"{name} takes one class a picture.",
+                "Pictures of this data set may have several labels.",
+                "Its paths and labels are dataset.paths and dataset.labels",
+            )
 
     def _chosen(self, split: str | None) -> tuple[tuple[Path, ...], tuple[int, ...]]:
         if split is not None and split not in self.splits:
@@ -392,7 +433,12 @@ class TorchPictures(Sequence[tuple[Any, int]]):
 
 
 def as_data(
-    data: Any, y: Any = None, *, columns: Mapping[str, str] | None = None, progress: Progress = SILENT
+    data: Any,
+    y: Any = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    classes: Sequence[str] | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[str | os.PathLike[str], Mapping[str, str] | None]:
     """Return labelled pictures of any form as DATA that every verb takes, and the columns to look for there.
 
@@ -400,13 +446,14 @@ def as_data(
         data: DATA, a `Dataset`, a table, a data set of another library, or pictures with their labels in `y`.
         y: labels of the pictures.
         columns: of a table, as for `Dataset.from_table`.
+        classes: names of the L columns of y, where it has several labels for each picture.
         progress: hears how far it is.
 
     Raises:
         WrongUsage: it is none of these. BadDataset: labels are missing.
     """
     if y is not None:
-        return Dataset.from_arrays(data, y, progress=progress), None
+        return Dataset.from_arrays(data, y, classes=classes, progress=progress), None
     if isinstance(data, str | os.PathLike):
         return data, columns
     library = {base.__module__.partition(".")[0] for base in type(data).__mro__}
@@ -434,7 +481,7 @@ def _stored(found: Sequence[Any], columns: Mapping[str, Sequence[str]], progress
         for source in found:
             contents.append(os.path.abspath(source) if isinstance(source, Path) else _digest(source))
             step.advance()
-    rows = list(zip(contents, *columns.values(), strict=True))
+    rows = _rows(contents, columns)
     digest = sha256_of(repr((tuple(columns), rows)).encode("utf-8", "surrogateescape"))
     folder = cache_folder() / "stored" / digest[:_DIGITS]
     if (folder / _LIST).is_file():
@@ -457,12 +504,20 @@ def _stored(found: Sequence[Any], columns: Mapping[str, Sequence[str]], progress
                 paths.append(path)
                 step.advance()
             text = io.StringIO(newline="")
-            csv.writer(text).writerows([("path", *columns), *zip(paths, *columns.values(), strict=True)])
+            csv.writer(text).writerows([("path", *columns), *_rows(paths, columns)])
             write_bytes(staging / _LIST, text.getvalue().encode("utf-8", "surrogateescape"))
     except StorageError:
         if not (folder / _LIST).is_file():  # else another thread or process has stored the same meanwhile
             raise
     return folder / _LIST
+
+
+def _rows(paths: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> list[tuple[str, ...]]:
+    """Return the lines of a list: one for each picture, and of several labels one for each of them."""
+    rows = []
+    for path, label, *others in zip(paths, *columns.values(), strict=True):
+        rows += [(path, name, *others) for name in (label or ("",) if isinstance(label, tuple) else (label,))]
+    return rows
 
 
 def _digest(source: bytes | Image.Image | np.ndarray[Any, Any] | None) -> str:
@@ -499,6 +554,62 @@ def labels_of(y: Any, classes: Sequence[str] | None = None) -> list[str]:
         WrongUsage: y has no single label for each picture, or a number has no name.
     """
     return [_name_of(label, classes) for label in _items(y, "y")]
+
+
+def label_sets_of(y: Any, classes: Sequence[str] | None = None) -> list[tuple[str, ...]] | None:
+    """Return the labels of each picture (N,), sorted, where y has several for each; None where it has one.
+
+    Args:
+        y: (N,) sets, lists or tuples of names; or (N, L) zeros and ones: an array or a DataFrame.
+        classes: names of the L columns; None: those of a DataFrame, else numbers from 0.
+
+    Raises:
+        WrongUsage: there are other numbers than 0 and 1, other than L names, or each picture has one label: that is the
+            one-hot form of classes.
+    """
+    if hasattr(y, "columns"):
+        if len(y.columns) < 2:
+            return None
+        classes, y = classes or [str(name) for name in y.columns], np.asarray(y)
+    if isinstance(y, str | bytes | Mapping) or not isinstance(y, Iterable):
+        return None
+    rows: list[Any] = list(y)
+    first: Any = rows[0] if rows else None
+    if isinstance(first, _NAMES) and all(isinstance(name, str) for name in first):
+        if wrong := [index for index, names in enumerate(rows) if not isinstance(names, _NAMES)]:
+            raise WrongUsage(
+                f"The labels of the picture at {wrong[0]} are of type {type(rows[wrong[0]]).__name__}.",
+                "Those of the first are several names.",
+                "Give a set of names for each: [{'red'}, {'red', 'round'}, set()]",
+            )
+        return [tuple(sorted({_text(name) for name in names})) for names in rows]
+    is_table = np.ndim(first) == 1 and np.size(first) > 1 and len({np.size(row) for row in rows}) == 1
+    return _named_columns(np.asarray(rows), classes) if is_table else None
+
+
+def _named_columns(table: NDArray[Any], classes: Sequence[str] | None) -> list[tuple[str, ...]]:
+    """Return for each row of zeros and ones the names of the columns with a one.
+
+    Raises:
+        WrongUsage: as `label_sets_of`.
+    """
+    columns = table.shape[1]
+    names = [str(name) for name in classes] if classes else [str(number) for number in range(columns)]
+    if len(names) != columns:
+        raise WrongUsage(f"y has {columns:,} columns and there are {plural(len(names), 'name')} for them.")
+    if not np.isin(table, (0, 1)).all():
+        raise WrongUsage(
+            "y has several values for each picture, and other numbers than 0 and 1.",
+            "Of several labels 1 says that a picture has the label, 0 that it has not.",
+            "Of scores type y > 0.5; of one class for each picture np.argmax(y, axis=1)",
+        )
+    if (table.sum(axis=1) == 1).all():
+        raise WrongUsage(
+            "y has several values for each picture, a single 1 among them.",
+            "That is the one-hot form of classes, of which a picture has one.",
+            "Of classes type np.argmax(y, axis=1); of several labels give sets of names: [{'red'}, {'red', 'round'}]",
+        )
+    return [tuple(sorted(name for name, has in zip(names, row, strict=True) if has)) for row in table.tolist()]
 
 
 def _items(values: Any, name: str) -> list[Any]:

@@ -46,12 +46,14 @@ class Predictions(list[Prediction]):
         """Return a DataFrame of pandas, or of polars where that alone is installed, with one row a picture.
 
         Its columns are path, label, probability, decision, error, `set` where the classifier gives sets, and `p(NAME)`
-        for each class.
+        for each class. With several labels `labels` and `unsure`, tuples, take the place of label and probability.
 
         Raises:
             MissingExtra: neither is installed.
         """
-        fields = ("path", "label", "probability", "decision", "error")
+        several = any(prediction.labels is not None for prediction in self)
+        said = ("labels", "unsure") if several else ("label", "probability")
+        fields = ("path", *said, "decision", "error")
         columns = {name: [getattr(prediction, name) for prediction in self] for name in fields}
         if any(prediction.set is not None for prediction in self):
             columns["set"] = [prediction.set for prediction in self]
@@ -61,7 +63,7 @@ class Predictions(list[Prediction]):
 
     def counts(self) -> dict[str, int]:
         """Return how many pictures have each label, the commonest first; unreadable ones count as `unreadable`."""
-        return dict(Counter(prediction.label or "unreadable" for prediction in self).most_common())
+        return dict(Counter(label for prediction in self for label in _labels(prediction)).most_common())
 
     def __repr__(self) -> str:
         lines = [repr(prediction) for prediction in self[:_LINES]]
@@ -117,9 +119,18 @@ def _html(text: object) -> str:
     return escape(visible(text))
 
 
+def _labels(prediction: Prediction) -> tuple[str, ...]:
+    """Return what a prediction counts as: its label, each of several, or why it has none."""
+    if prediction.labels is None:
+        return (prediction.label or "unreadable",)
+    return prediction.labels or ("no label" if prediction.decision == ANSWERED else str(prediction.decision),)
+
+
 def _line(prediction: Prediction) -> str:
     if prediction.error is not None:
         return prediction.error
+    if prediction.labels is not None:
+        return ", ".join((*_labels(prediction), *(f"{name}?" for name in prediction.unsure or ())))
     if prediction.probability is None or prediction.decision not in (None, ANSWERED):
         return str(prediction.label)
     return f"{prediction.label} {percent(prediction.probability)}"

@@ -25,6 +25,8 @@ from pawsight.data.split import Split
 from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.cross_validation import CrossValidation
 from pawsight.evaluation.metrics import Metrics
+from pawsight.evaluation.several_labels import SeveralLabelsMetrics
+from pawsight.reports.growth import GrowthRecord
 from pawsight.reports.run_record import AnswerTable, RunRecord
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class Run:
         path: the folder of the run.
         recipe: its name.
         classes: names of the classes, in the order of the probabilities.
-        validation, test: the metrics on the two subsets; None where one has no pictures or was not measured.
+        validation, test: the metrics on the two subsets; None where one has no pictures or was not measured, or where
+            a picture may have several labels.
+        several_labels: then the metrics of each subset that was measured, by its name.
 
     Examples:
         >>> run = pawsight.train("photos/")
@@ -62,6 +66,7 @@ class Run:
         self.validation: Metrics | None = record.validation
         self.cross_validation: CrossValidation | None = record.cross_validation
         self.test: Metrics | None = record.test
+        self.several_labels: Mapping[str, SeveralLabelsMetrics] = record.several_labels
 
     @cached_property
     def classifier(self) -> Classifier:
@@ -76,6 +81,11 @@ class Run:
     def history(self) -> tuple[Epoch, ...]:
         """The epochs of the training; none for recipes that do not train by gradients."""
         return self._record.history
+
+    @property
+    def growth(self) -> GrowthRecord | None:
+        """What the run grew by, and what it gained and forgot; None where it was not trained with `from_run`."""
+        return self._record.growth
 
     @property
     def findings(self) -> Findings:
@@ -189,6 +199,12 @@ class Run:
         return run_html(self._record)
 
     def _metrics(self, subset: str) -> Metrics:
+        if self.several_labels:
+            raise WrongUsage(
+                f"The run {self._record.shown} has no such figure.",
+                "Its pictures may have several labels, and this is drawn for one class a picture.",
+                "Its figures are in run.several_labels, and on the page of run.report()",
+            )
         known = {"validation": self.validation, "test": self.test}
         metrics = known.get(subset)
         if metrics is None:

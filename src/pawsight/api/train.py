@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, Unpack
 
 from pawsight.api.dataset import Dataset, as_data
@@ -12,6 +13,7 @@ from pawsight.commands.train import train as train_data
 from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.text import plural
+from pawsight.data.reading import FolderReading
 
 
 def train(
@@ -29,7 +31,8 @@ def train(
             columns image (or path) and label, and split and group where they are known; or N pictures in memory,
             each as `Classifier.predict` takes it, with their labels in `y`. With `from_run` None, or the folder in
             which the pictures of that run lie now; what is added is `add`, in any of these forms but with labels.
-        y: (N,) labels of pictures in memory: names, or numbers, which become names.
+        y: (N,) labels of pictures in memory: names, or numbers, which become names. Several labels of each: (N,) sets
+            of names, or (N, L) zeros and ones.
         options: how it is trained.
         progress: None shows it in notebooks and terminals, True always, False never; or a function that is called with
             the stage, the steps that are done and their number (None: not known).
@@ -73,4 +76,8 @@ def train(
             "A classifier needs at least two classes to choose between.",
             "Give pictures of another class too.",
         )
-    return open_run(train_data(source, options.changed(columns=columns), progress=listener).run)
+    options = options.changed(columns=columns)
+    if isinstance(source, Dataset) and source.several_labels:
+        reading = replace(options.reading or FolderReading(), several_labels=True)
+        options = options.changed(reading=reading)
+    return open_run(train_data(source, options, progress=listener).run)

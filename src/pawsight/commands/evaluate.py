@@ -208,7 +208,8 @@ def measure_run(
     source, found = None, None
     _check_has_part(run, part)
     is_several = bundle.card.several_labels
-    _check_several_labels(run, bundle, learning_curve=learning_curve)
+    if learning_curve:
+        _check_has_classes(run, bundle)
     if data is not None:
         source = _source(data, run, bundle, reading, columns, progress)
     if part is not None:
@@ -306,12 +307,13 @@ def _figures(
     }
 
 
-def _check_several_labels(run: Path, bundle: Bundle, *, learning_curve: bool) -> None:
-    if bundle.card.several_labels and learning_curve:
+def _check_has_classes(run: Path, bundle: Bundle) -> None:
+    """Refuse a learning curve of several labels a picture."""
+    if bundle.card.several_labels:
         raise WrongUsage(
-            "--learning-curve cannot be used with several labels a picture.",
-            "The curve is one of pictures that are of one class each.",
-            f"Leave it out: {typed('evaluate', run)}",
+            "A learning curve is one of pictures that are of one class each.",
+            f"The pictures of {run} may have several labels.",
+            f"Leave --learning-curve out: {typed('evaluate', run)}",
         )
 
 
@@ -614,7 +616,9 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
 
     own = recipe_of(run)
     seen = probe_recipe(own)
-    card = read_bundle(run).card
+    bundle = read_bundle(run)
+    _check_has_classes(run, bundle)
+    card = bundle.card
     classes, greys = card.classes, card.decode.grey_range
     cache, machine = cache_folder(), this_machine()
     parts, groups, left_out = [], [], 0

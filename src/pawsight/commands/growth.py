@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def growing_run(
         added = listed(found, progress).find()
         check_found(added, is_addition=True)
         added = _in_groups_of(own.reading, added)
-    growth = grow(own, contents, added, _digests, merged=merged, dropped=dropped)
+    growth = grow(own, contents, added, partial(_digests, progress=progress), merged=merged, dropped=dropped)
     for line in growth.lines() or ["nothing is added and no label is another"]:
         progress.say(f"Grows    {line}")
     there = {file.name for file in growth.found.candidates} - {file.name for file in growth.new}
@@ -185,7 +186,7 @@ def _in_groups_of(reading: FolderReading, added: Found) -> Found:
     return replace(added, candidates=tuple(named))
 
 
-def _digests(files: Sequence[Candidate]) -> list[str]:
+def _digests(files: Sequence[Candidate], *, progress: Progress) -> list[str]:
     """Return the SHA-256 of each file, "" where one cannot be read: reading it as a picture says why."""
 
     def digest(file: Candidate) -> str:
@@ -194,7 +195,12 @@ def _digests(files: Sequence[Candidate]) -> list[str]:
         except UnreadablePicture:
             return ""
 
-    return list(ordered_map(digest, files, threads=this_machine().cores))
+    digests = []
+    with progress.stage("Comparing with the run", len(files), "pictures") as step:
+        for sha256 in ordered_map(digest, files, threads=this_machine().cores):
+            digests.append(sha256)
+            step.advance()
+    return digests
 
 
 def options_of(growing: GrowingRun) -> dict[str, Any]:
@@ -267,7 +273,7 @@ def growth_record(
             changes += [change] if change is not None else []
     growth = growing.growth
     return GrowthRecord(
-        run=str(growing.folder),
+        run=str(growing.folder.absolute()),
         added=len(growth.new),
         known=growth.known,
         corrected=growth.corrections,

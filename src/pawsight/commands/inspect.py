@@ -29,10 +29,13 @@ from pawsight.data.dataset import Dataset, grey_range_of, read_dataset
 from pawsight.data.found import Candidate
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.groups import found_sentence, grouped, is_found
+from pawsight.data.label_sets import truth_of
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import Source, listed, resolve
 from pawsight.data.split import Split, spread
 from pawsight.data.tables import columns_text
+from pawsight.evaluation.metrics import aligned
+from pawsight.evaluation.several_labels import co_occurrence
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import RECIPES
 from pawsight.reports.audit_page import EXPLAINED
@@ -41,6 +44,7 @@ from pawsight.training.random_split import RandomSplitGain, random_split_gain
 from pawsight.training.run import check_names
 
 _MOST_MEASURED = 2_000  # pictures that a random split is measured on: half a minute where none has features yet
+_PAIRS = 3  # of labels that occur together most, and least
 _NAMED = 12  # classes that the count sentence names before it sums up the others
 FOLDER, CSV, HTML = "audit", "audit.csv", "audit.html"
 
@@ -75,9 +79,15 @@ class InspectReport:
             "groups": self._groups(),
             "data_notes": [*self.dataset.warnings, *self.dataset.notes],
             "findings": [finding.to_json() for finding in self.findings],
+            **({"co_occurrence": self._co_occurrence()} if self.dataset.several_labels else {}),
             "report": str(self.page) if self.page else None,
             "table": str(self.table) if self.table else None,
         }
+
+    def _co_occurrence(self) -> list[dict[str, Any]]:
+        """Return how often each two of several labels occur together, the most beyond chance first."""
+        classes = self.dataset.classes
+        return co_occurrence(truth_of([picture.label for picture in self.dataset.pictures], classes), classes)
 
     def _groups(self) -> dict[str, Any] | None:
         """Return what is kept together, and what a random split would seem to gain; None where nothing has a group."""
@@ -136,7 +146,8 @@ def inspect(
     options += ["--split", _beside(split, folder)] if split is not None and folder else []
     options += ["--split-seed", str(split_seed)] if split_seed else []
     options += ["--allow-leaks"] if allow_leaks else []
-    page, table = write_audit(folder, source.name, dataset, findings, options) if folder else (None, None)
+    typed_data = os.fspath(data) if isinstance(data, str | os.PathLike) else source.name
+    page, table = write_audit(folder, typed_data, dataset, findings, options) if folder else (None, None)
     return InspectReport(
         data=source.name,
         dataset=dataset,
@@ -155,7 +166,7 @@ def _random_split(dataset: Dataset, split: Split, progress: Progress) -> RandomS
     """
     by_name = {picture.name: picture for picture in dataset.pictures}
     pictures = [by_name[assigned.name] for assigned in split.assigned if assigned.part != "test"]
-    if not any(picture.group for picture in pictures):
+    if dataset.several_labels or not any(picture.group for picture in pictures):
         return None
     groups = split.numbers("train", "validation")
     order = np.random.default_rng(0).permutation(int(groups.max()) + 1)[groups]  # of whole groups
@@ -210,11 +221,19 @@ def summary(report: InspectReport) -> list[str]:
     formats = Counter(picture.facts.format for picture in dataset.pictures).most_common()
     named, middle = ", ".join(f"{n:,} {name}" for name, n in formats), len(widths) // 2
     to_train, has_parts = training_counts(dataset), any(picture.part for picture in dataset.pictures)
+    learnt = sum(picture.part in ("train", None) for picture in dataset.pictures)
+    kinds = "labels" if dataset.several_labels else "classes"
     lines = [
-        f"{report.data}: {len(dataset.pictures):,} pictures of {len(dataset.classes):,} classes in {dataset.root}"
-        f"{f', {sum(to_train.values()):,} of them in the training set' if has_parts else ''}.",
-        count_sentence(to_train),
-        f"Always answering the most frequent class would be right {100 * dataset.baseline:.1f} % of the time.",
+        f"{report.data}: {len(dataset.pictures):,} pictures of {len(dataset.classes):,} {kinds} in {dataset.root}"
+        f"{f', {learnt:,} of them in the training set' if has_parts else ''}.",
+        *(
+            _lines_of_labels(report, to_train)
+            if dataset.several_labels
+            else [
+                count_sentence(to_train),
+                f"Always answering the most frequent class would be right {100 * dataset.baseline:.1f} % of the time.",
+            ]
+        ),
         f"Widths {widths[0]} to {widths[-1]} pixels, median {widths[middle]}; heights "
         f"{heights[0]} to {heights[-1]} pixels, median {heights[middle]}; formats: {named}.",
         f"train would use {sizes['train']:,} train, {sizes['validation']:,} validation and {sizes['test']:,} test "
@@ -231,6 +250,33 @@ def summary(report: InspectReport) -> list[str]:
     if report.page and report.table:
         lines.append(f"Written: {from_here(report.page)} (with pictures), {from_here(report.table)} (a table).")
     return lines
+
+
+def _lines_of_labels(report: InspectReport, counts: Mapping[str, int]) -> list[str]:
+    """Say how many pictures have each label and how many labels a picture has, and which labels occur together."""
+    pictures = report.dataset.pictures
+    sizes = [len(picture.labels) for picture in pictures]
+    named = [f"{name}: {count:,}" for name, count in list(counts.items())[:_NAMED]]
+    more = f" and {len(counts) - _NAMED:,} more" if len(counts) > _NAMED else ""
+    lines = [
+        f"Pictures with each label: {', '.join(named)}{more}.",
+        f"A picture has {sum(sizes) / len(sizes):.1f} labels on average, {max(sizes)} at most;"
+        f" {plural(sizes.count(0), 'picture has', 'pictures have')} none.",
+        "Labels that occur together:",
+    ]
+    pairs = report._co_occurrence()
+    shown = pairs[:_PAIRS] + [pair for pair in pairs[-_PAIRS:] if pair not in pairs[:_PAIRS]]
+    header = ("", "pictures", "by chance", "standard deviations")
+    rows = [
+        (
+            f"  {' and '.join(pair['labels'])}",
+            f"{pair['pictures']:,}",
+            f"{pair['expected']:,.1f}",
+            f"{pair['deviation']:+.1f}",
+        )
+        for pair in shown
+    ]
+    return [*lines, *aligned([header, *rows])]
 
 
 def _group_lines(report: InspectReport) -> list[str]:
@@ -257,7 +303,10 @@ def _duplicate_lines(split: Split) -> list[str]:
     ]
     lines = []
     for groups, what in (
-        (split.conflicting_labels, "may be in two classes; if so, one of its labels is wrong"),
+        (
+            [] if split.several_labels else split.conflicting_labels,
+            "may be in two classes; if so, one of its labels is wrong",
+        ),
         (split.duplicates_across_parts, "may be in two subsets; if so, the scores are too high"),
         (harmless, "may be there more than once"),
     ):
@@ -271,7 +320,7 @@ def _duplicate_lines(split: Split) -> list[str]:
 
 def training_counts(dataset: Dataset) -> dict[str, int]:
     """Return the number of pictures of each class to train on: those in train where there are subsets, else all."""
-    counted = Counter(picture.label for picture in dataset.pictures if picture.part in ("train", None))
+    counted = Counter(dataset.labels_of(picture for picture in dataset.pictures if picture.part in ("train", None)))
     return {label: counted[label] for label in dataset.classes}
 
 

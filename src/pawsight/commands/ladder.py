@@ -6,6 +6,7 @@ The test set is evaluated once, by the recipe that is best on validation.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import new_group, set_latest
 from pawsight.core.storage import path_text
+from pawsight.core.text import typed
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import IN_PROGRAM, listed, resolve
 from pawsight.models.recipes import FINETUNE, RECIPES, make_recipe
@@ -78,6 +80,12 @@ def ladder(
         PawsightError: no recipe could be trained.
     """
     progress = progress_of(progress)
+    if reading is not None and reading.several_labels:
+        raise WrongUsage(
+            "pawsight ladder compares recipes on pictures that are of one class each.",
+            f"{shlex.join(reading.words())} says that a picture may have several labels.",
+            f"Train the recipe that gives several: {typed('train', path_text(data, IN_PROGRAM), *reading.words())}",
+        )
     names = list(recipes) if recipes is not None else list(RECIPES)
     _check_known(names)
     log, start = Log(progress), monotonic()

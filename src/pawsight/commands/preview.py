@@ -6,6 +6,7 @@ The sheets are drawn in reports/preview_sheets.py.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -18,6 +19,7 @@ from pawsight.core.machine import cache_folder
 from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.runs import mark_output
 from pawsight.core.storage import as_path, new_folder, sha256_of, write_bytes
+from pawsight.core.text import typed
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import listed, resolve
@@ -97,6 +99,12 @@ def preview(
         WrongUsage: `out` holds something.
     """
     progress = progress_of(progress)
+    if reading is not None and reading.several_labels:
+        raise WrongUsage(
+            "pawsight preview draws pictures that are of one class each.",
+            f"{shlex.join(reading.words())} says that a picture may have several labels.",
+            f"To see the pictures and their labels, type: {typed('inspect', data, *reading.words(), '--report')}",
+        )
     folder, cache = _free_folder(out), cache_folder()
     source = listed(resolve(data, cache=cache, reading=reading, columns=columns, progress=progress), progress)
     dataset = dataset_of(source, cache=cache, progress=progress)

@@ -104,6 +104,8 @@ def summary(made: LadderReport) -> list[str]:
     if made.chosen is not None:
         lines.append(f"Chosen on validation: {names.get(made.chosen_run, made.chosen)}")
         test = f"right on {_score(made.test)}" if made.test else "the run holds no score"
+        if made.several_labels is not None and "test" in made.several_labels:
+            test = _score_of_labels(made.several_labels["test"])
         lines.append(f"Test: {test}")
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in [*lines, f"Report: {made.report}"]]
 
@@ -122,6 +124,8 @@ def _names(candidates: Sequence[CandidateResult]) -> dict[Path | None, str]:
 
 
 def _line(candidate: CandidateResult, name: str) -> str:
+    if candidate.several_labels is not None and "validation" in candidate.several_labels:
+        return f"{name}  {_score_of_labels(candidate.several_labels['validation'])}"
     if candidate.validation is None and candidate.cross_validation is not None:
         return f"{name}  {_score(candidate.cross_validation):>24}  by cross-validation; it has no validation set"
     if candidate.validation is None:
@@ -135,6 +139,13 @@ def _line(candidate: CandidateResult, name: str) -> str:
     is_part = gain.pictures < candidate.validation["pictures"]
     shared = f", on the {plural(gain.pictures, 'picture')} both validated on"
     return f"{text}  {points}, {verdict}{shared if is_part else ''}"
+
+
+def _score_of_labels(measured: Mapping[str, Any]) -> str:
+    average, ends = measured["mean_average_precision"], measured["intervals"]["mean_average_precision"]
+    within = f" ({100 * ends[0]:.1f}-{100 * ends[1]:.1f} %)" if ends else ""
+    exact = f"every label right of {percent(measured['exact_match'])}"
+    return f"mean average precision {percent(average)}{within}, {exact}"
 
 
 def _score(measured: Mapping[str, Any]) -> str:
@@ -179,6 +190,8 @@ def lacking(run: Path) -> list[str]:
     """Return the names of the parts that a run does not hold."""
     record = RunRecord.read(run)
     held = {SLICES: record.slices, SUSPECTS: record.suspects, LEARNING_CURVE: record.learning_curve}
+    if record.label_rules:  # the others are about pictures that are of one class each
+        held = {SLICES: record.slices}
     return [name for name, part in held.items() if part is None]
 
 

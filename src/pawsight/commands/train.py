@@ -291,8 +291,9 @@ def train(
     with stopwatch.stage("fetching"):
         recipe = fetch_backbone(recipe, options.backbone, progress=log)
         if growing is None:
-            source = resolve(name, cache=cache_folder(), reading=options.reading, columns=options.columns, progress=log)
-            source = listed(source, log)
+            reading, columns = options.reading, options.columns
+            found = resolve(data or "", cache=cache_folder(), reading=reading, columns=columns, progress=log)
+            source = listed(found, log)
         else:
             source = growing.source
     return train_on(

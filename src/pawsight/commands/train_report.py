@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import PawsightError
-from pawsight.core.runs import CATALOG, PREDICTIONS, from_here
+from pawsight.core.runs import CATALOG, PREDICTIONS, SPLITS, from_here
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding
 from pawsight.data.dataset import LOSS_WARNED, Dataset, losses
@@ -161,7 +161,8 @@ def _warnings(report: TrainReport) -> list[str]:
     lines += [f"WARNING     {unmeasured}"] if unmeasured and report.record.cross_validation is None else []
     severe = sum(finding.severity == "high" for finding in report.findings)
     if severe:
-        command = typed("inspect", report.data) if report.data else typed("report", from_here(report.run))
+        data = from_here(report.run / SPLITS) if report.record.growth is not None else report.data
+        command = typed("inspect", data)
         lines.append(f"WARNING     the audit has {plural(severe, 'finding')} of high severity; see: {command}")
     return lines
 

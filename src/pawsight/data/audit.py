@@ -57,6 +57,11 @@ PROBLEMS = {
     "grey": "low",
     "rotated": "low",
 }
+# What is looked for where each picture is of one class, and where it may have several labels.
+OF_ONE_CLASS = frozenset(
+    ("two-labels", "near-two-labels", "rotation-differs", *(name for name in PROBLEMS if name.startswith("shortcut-")))
+)
+OF_SEVERAL_LABELS = frozenset({"labels-differ"})
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".jfi"),
     "MPO": (".mpo", ".jpg", ".jpeg", ".jpe"),

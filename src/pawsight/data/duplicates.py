@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pawsight.data.dataset import Picture
 from pawsight.data.facts import is_plain, thumbnail_of
+from pawsight.data.label_sets import memberships
 from pawsight.images.decode import Pixels
 from pawsight.images.fingerprint import groups_of, near_pairs
 from pawsight.images.likeness import differences
@@ -64,9 +65,7 @@ def alike_groups(
     equal_hashes = np.stack([varied[firsts[which]], varied], axis=1)
     near_hashes = varied[firsts[near_pairs(distinct)]]
     wide = groups_of(len(pictures), np.concatenate([near_hashes, equal_hashes, duplicates]))
-    own_labels = [picture.labels if several_labels else (picture.label,) for picture in pictures]
-    rows = np.repeat(np.arange(len(pictures)), [len(own) for own in own_labels])
-    names, labels = np.unique([label for own in own_labels for label in own], return_inverse=True)
+    rows, names, labels = memberships([p.labels if several_labels else (p.label,) for p in pictures])
     of_class = np.bincount(labels, minlength=1)
     cells, counts = np.unique(np.stack([wide[rows], labels]), axis=1, return_counts=True)
     broken = (counts > np.maximum(NEIGHBOURS, of_class[cells[1]] / 5)) | np.isin(names, list(apart))[cells[1]]

@@ -171,7 +171,7 @@ def split_as_given(dataset: Dataset, given: SplitFile, *, seed: int = 0, progres
     if dealt := parts.count(None):
         how += f"; {plural(dealt, 'other picture was', 'other pictures were')} dealt in the same shares"
         split = split_around(dataset, parts, seed=seed, how=how)
-        _note_dealt(split, given, lines, progress)
+        _note_dealt(split, given, lines, {picture.name: picture.part for picture in dataset.pictures}, progress)
     else:
         split = split_into(dataset, [lines[picture.name].part for picture in dataset.pictures], how=how)
     _check_filled(split, given)
@@ -234,14 +234,31 @@ def _fits_nothing(dataset: Dataset, given: SplitFile) -> BadDataset:
     )
 
 
-def _note_dealt(split: Split, given: SplitFile, lines: Mapping[str, SplitRow], progress: Progress) -> None:
-    """Say how many pictures without a line went where; a warning where they are more than the others."""
+def _note_dealt(
+    split: Split,
+    given: SplitFile,
+    lines: Mapping[str, SplitRow],
+    own: Mapping[str, str | None],
+    progress: Progress,
+) -> None:
+    """Say how many pictures without a line went where; a warning where they are more than the others.
+
+    Args:
+        own: name -> part that a picture's folder says.
+    """
     dealt = [picture for picture in split.assigned if picture.name not in lines]
     told = f"{plural(len(dealt), 'picture has', 'pictures have')} no line in {given.path.name}"
     if given.run:
         told = f"{plural(len(dealt), 'picture is', 'pictures are')} new"
     level = "Note    " if len(dealt) <= len(lines) else "WARNING "
     progress.say(f"{level} {told}, dealt in the shares of the others: {spread(dealt)}; the first is {dealt[0].name!r}")
+    elsewhere = [picture for picture in dealt if own[picture.name] not in (None, picture.part)]
+    if elsewhere:
+        first = elsewhere[0]
+        progress.say(
+            f"Note     {plural(len(elsewhere), 'picture is', 'pictures are')} not in the part of the folder, but beside"
+            f" what looks the same: {spread(elsewhere)}; the first is {first.name!r}, now in {first.part}"
+        )
 
 
 def _check_filled(split: Split, given: SplitFile) -> None:

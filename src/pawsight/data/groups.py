@@ -20,6 +20,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.text import plural
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import thumbnail_of
+from pawsight.data.label_sets import memberships
 from pawsight.data.named_groups import check_several
 from pawsight.data.parts import words_of
 from pawsight.data.reading import CAMERA, EXIF_TIME, NO_GROUPS, seconds_between
@@ -70,7 +71,7 @@ def grouped(dataset: Dataset, progress: Progress = SILENT) -> Dataset:
         )
     free = [row for row, group in enumerate(groups) if not group and by != NO_GROUPS]
     if free:
-        names, series = _found([pictures[row] for row in free])
+        names, series = _found([pictures[row] for row in free], several_labels=dataset.several_labels)
         for row, name in zip(free, names, strict=True):
             groups[row] = name
         if sentence := found_sentence(names):
@@ -134,31 +135,35 @@ def numbers_of(groups: Sequence[str]) -> Ints | None:
     return np.array([first.setdefault(group, row) if group else row for row, group in enumerate(groups)], np.int64)
 
 
-def _found(pictures: Sequence[Picture]) -> tuple[list[str], list[tuple[str, str, int]]]:
+def _found(pictures: Sequence[Picture], *, several_labels: bool) -> tuple[list[str], list[tuple[str, str, int]]]:
     """Return the name of each picture's found group, "" for none, and the series that are more than half of a class.
 
     Of those: class, first picture, and how many pictures of the class.
     """
-    links = {BURST: _bursts(pictures, BURST_SECONDS), VIDEO: _videos(pictures), RUN: _runs(pictures)}
-    classes, labels = np.unique([picture.label for picture in pictures], return_inverse=True)
+    links = {
+        BURST: _bursts(pictures, BURST_SECONDS),
+        VIDEO: _videos(pictures),
+        RUN: _runs(pictures, several_labels=several_labels),
+    }
+    rows, classes, labels = memberships([p.labels if several_labels else (p.label,) for p in pictures])
     of_class = np.bincount(labels, minlength=1)
     names = [""] * len(pictures)
     series: list[tuple[str, str, int]] = []
     # What is too large as a whole may hold smaller groups: a class of one video has bursts in it.
     for kinds in ((BURST, VIDEO, RUN), (BURST, RUN), (BURST,)):
         groups = groups_of(len(pictures), np.concatenate([links[kind] for kind in kinds]))
-        cells, counts = np.unique(np.stack([groups, labels]), axis=1, return_counts=True)
+        cells, counts = np.unique(np.stack([groups[rows], labels]), axis=1, return_counts=True)
         is_large = counts > np.maximum(_SMALL, of_class[cells[1]] / 2)
         large = zip(*cells[:, is_large].tolist(), counts[is_large].tolist(), strict=True)
         series = series or [(str(classes[label]), pictures[first].name, count) for first, label, count in large]
         members: dict[int, list[int]] = defaultdict(list)
         for row, group in enumerate(groups.tolist()):
             members[group].append(row)
-        for rows in members.values():
-            if len(rows) > 1 and not names[rows[0]] and rows[0] not in cells[0, is_large]:
-                kind = next(kind for kind in kinds if np.isin(rows, links[kind]).any())
-                for row in rows:
-                    names[row] = f"{kind}: {pictures[rows[0]].name}"
+        for own in members.values():
+            if len(own) > 1 and not names[own[0]] and own[0] not in cells[0, is_large]:
+                kind = next(kind for kind in kinds if np.isin(own, links[kind]).any())
+                for row in own:
+                    names[row] = f"{kind}: {pictures[own[0]].name}"
     return names, series
 
 
@@ -188,10 +193,11 @@ def _videos(pictures: Sequence[Picture]) -> Ints:
     return _as_pairs(pairs)
 
 
-def _runs(pictures: Sequence[Picture]) -> Ints:
+def _runs(pictures: Sequence[Picture], *, several_labels: bool) -> Ints:
     """Return the pairs (P, 2) of rows with consecutive numbers that are closer than chance has it.
 
-    Each picture is compared with the next number and with others of the class that the next one has. Where the steps
+    Each picture is compared with the next number and with others of the class that the next one has; with several
+    labels, with any others. Where the steps
     are much more often short than those distances, the length at which they differ most tells the two apart.
     """
     pairs = []
@@ -201,12 +207,14 @@ def _runs(pictures: Sequence[Picture]) -> Ints:
             chance = np.random.default_rng(0)
             by_class: dict[str, list[int]] = defaultdict(list)
             for _, row in numbered:
-                by_class[pictures[row].label].append(row)
+                by_class["" if several_labels else pictures[row].label].append(row)
             measured = [steps[place] for place in sorted(chance.permutation(len(steps))[:_MOST_STEPS].tolist())]
             others = [
                 (row, other)
                 for row, following in measured
-                for other in chance.choice(by_class[pictures[following].label], _OTHERS).tolist()
+                for other in chance.choice(
+                    by_class["" if several_labels else pictures[following].label], _OTHERS
+                ).tolist()
                 if other not in (row, following)
             ]
             limit = _limit(_distances(pictures, measured), _distances(pictures, others))

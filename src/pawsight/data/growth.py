@@ -6,9 +6,11 @@ parts of the run's pictures stay; the new ones are dealt in given_split.py.
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.text import natural, plural
@@ -121,7 +123,8 @@ def grow(
         if label != file.label:
             conflicts.append(f"{first.name} is {label!r}, and {file.name} with the same content {file.label!r}.")
         elif sha256 not in copies:
-            fresh.append(replace(file, name=name_below(own.root.absolute(), file.path.absolute())))
+            place = Path(os.path.abspath(file.path))
+            fresh.append(replace(file, path=place, name=name_below(own.root.absolute(), place)))
         elif all(own_file.label == label for own_file in copies[sha256]):
             known += 1
     if conflicts:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SEPARATOR = ";"
+NO_LABELS = "none of the labels"  # for people and in patches, where an empty cell says nothing
+Ints = NDArray[np.int64]
 
 
 def joined(labels: Iterable[str]) -> str:
@@ -21,6 +23,13 @@ def joined(labels: Iterable[str]) -> str:
 def labels_in(text: str) -> tuple[str, ...]:
     """Return the labels that `joined` made one text of."""
     return tuple(text.split(SEPARATOR)) if text else ()
+
+
+def memberships(labels: Sequence[Sequence[str]]) -> tuple[Ints, list[str], Ints]:
+    """Return every label that N pictures have: its picture (M,), the names, and its name by number (M,)."""
+    rows = np.repeat(np.arange(len(labels)), [len(own) for own in labels])
+    names, numbers = np.unique([label for own in labels for label in own], return_inverse=True)
+    return rows, names.tolist(), numbers
 
 
 def truth_of(texts: Sequence[str], names: Sequence[str]) -> NDArray[np.bool_]:

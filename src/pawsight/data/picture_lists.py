@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import SPLITS, root_of
 from pawsight.core.storage import plain_cell
 from pawsight.core.text import plural
 from pawsight.data.download import WEB, download_all, scheme_of
@@ -59,7 +60,8 @@ def read_list(
 ) -> Found:
     """Read a list of pictures: a table with the columns path and label and, optionally, part and group.
 
-    Paths are relative to the table's folder, which is the root of what is found; `locate` looks for the files. Other
+    Paths are relative to the table's folder, which is the root of what is found; those of a run's splits.csv to the
+    folder that the run's pictures were read from. `locate` looks for the files. Other
     columns are ignored, and so are blank lines and lines that repeat an earlier one. Instead of a label there may be
     a column for each class with 1 in that of the picture and 0 in the others. Labels are text, whatever they say. Where
     `reading` says that a picture may have several labels, these are those of all its columns with 1, of all its lines
@@ -79,12 +81,13 @@ def read_list(
     reading = reading or FolderReading()
     problems, fix = Problems(), _EXAMPLE
     reader: _ListReader | None = None
+    folder = (root_of(path.parent) if path.name == SPLITS else None) or path.parent
     with open_table(path) as file:
         try:
             table = Table(file, name=path.name, columns=columns, max_lines=max_lines, max_line_chars=MAX_LINE_CHARS)
             rows = iter(table)
             first = next(rows, None)
-            reader = _ListReader(path.parent, table, first[1] if first else [], problems, reading)
+            reader = _ListReader(folder, table, first[1] if first else [], problems, reading)
             fix = reader.check_columns() or fix
             if not problems:
                 for line, row in chain([first] if first else [], rows):
@@ -102,7 +105,7 @@ def read_list(
     if reading.several_labels:
         labels = {label for text in labels for label in labels_in(text)}
     found = Found(
-        path.parent,
+        folder,
         tuple(candidates),
         (),
         (),

@@ -26,7 +26,6 @@ from pawsight.data.parts import PARTS
 _UNDEALT = "undealt"  # in place of a part, while pictures are dealt
 _EXERCISE_BATCH = 32  # the exercise counts its fifth in whole batches: 32 batches // 5 x 32 = 192 of 1,000 pictures
 _SHOWN = 30  # classes in a notebook's table
-_ROUNDING = 1e-9  # pictures: sums of shares that differ by less are equal
 Ints = NDArray[np.int64]
 
 
@@ -59,7 +58,9 @@ class Split:
 
     @property
     def conflicting_labels(self) -> tuple[tuple[str, ...], ...]:
-        """Names in each group of duplicates that lies in several classes."""
+        """Names in each group of duplicates that lies in several classes; none where pictures have several labels."""
+        if self.several_labels:
+            return ()
         return tuple(_names(group) for group in self.duplicates if len({picture.label for picture in group}) > 1)
 
     @property
@@ -392,39 +393,39 @@ def iterative_split(truth: NDArray[np.bool_], groups: Ints, shares: Sequence[flo
     Args:
         truth: which labels each picture has (N, L), in the order in which pictures are assigned.
         groups: group number of each picture (N,); a group stays in one part.
-        shares: of each part (P,), adding up to 1.
+        shares: of each part (P,), above 0 and adding up to 1.
 
     Returns:
         part index of each picture (N,). Of a label that occurs, the first part gets at least one picture.
 
-    Source: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the stratification of multi-label data", ECML PKDD 2011; here
-    what is assigned is a group, the largest first.
+    Source: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the stratification of multi-label data", ECML PKDD 2011, for the
+    order: the label with the fewest pictures left comes first. A group goes where it brings the counts of all its
+    labels, and of pictures, nearest to their shares; there it goes where its rarest label lacks most.
     """
     _, firsts, units = np.unique(groups, return_index=True, return_inverse=True)
-    sizes = np.bincount(units, minlength=len(firsts))
-    counts = np.zeros((len(firsts), truth.shape[1]), np.int64)
-    np.add.at(counts, units, truth)
-    order = np.lexsort((firsts, -sizes))
-    wanted, room = np.outer(shares, counts.sum(axis=0)), np.asarray(shares) * len(truth)
+    counts = np.zeros((len(firsts), truth.shape[1] + 1), np.int64)  # of each label, and in the last column of pictures
+    np.add.at(counts, units, np.hstack([truth, np.ones((len(truth), 1), bool)]))
+    order = np.lexsort((firsts, -counts[:, -1]))  # the largest groups first
+    wanted = np.outer(shares, counts.sum(axis=0))
+    whole, lacking = np.maximum(wanted, 0.5), np.ones(truth.shape[1], bool)  # labels that the first part has nothing of
     parts = np.full(len(firsts), -1, np.int64)
-    lacking = np.ones(truth.shape[1], bool)  # labels of which the first part has nothing yet
 
-    def assign(unit: int, part: int) -> None:
+    def assign(unit: int, *, is_last: bool) -> None:
+        """Put a group where the sum of squared distances from the shares, each over its share, grows least."""
+        own = counts[unit]
+        part = 0 if is_last else int(np.argmin(((own**2 - 2 * wanted * own) / whole).sum(axis=1)))
         parts[unit] = part
-        wanted[part] -= counts[unit]
-        room[part] -= sizes[unit]
+        wanted[part] -= own
         if part == 0:
-            lacking[counts[unit] > 0] = False
+            lacking[own[:-1] > 0] = False
 
-    while (left := counts[parts < 0].sum(axis=0)).any():
+    while (left := counts[parts < 0, :-1].sum(axis=0)).any():
         label = int(np.argmin(np.where(left > 0, left, left.max() + 1)))
-        own = order[(parts[order] < 0) & (counts[order, label] > 0)]
-        for unit in own:
-            is_best = wanted[:, label] >= wanted[:, label].max() - _ROUNDING
-            is_last = lacking[label] and unit == own[-1]
-            assign(unit, 0 if is_last else int(np.argmax(np.where(is_best, room, -np.inf))))
+        members = order[(parts[order] < 0) & (counts[order, label] > 0)]
+        for unit in members:
+            assign(unit, is_last=bool(lacking[label]) and unit == members[-1])
     for unit in order[parts[order] < 0]:  # of pictures without a label
-        assign(unit, int(np.argmax(room)))
+        assign(unit, is_last=False)
     return parts[units]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pawsight.classifier.engine import Engine, InferenceQueue, best_precision
+from pawsight.classifier.engine import Engine, InferenceQueue, best_precision, openvino_core
 from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import Machine, this_machine
@@ -166,13 +166,14 @@ class Explainer:
         index = classes.index(label) if label else int(outputs[PROBABILITIES].argmax())
         label, probability = classes[index], float(outputs[PROBABILITIES][index])
         if head is None or method == "occlusion":
-            values = occlusion_map(square, lambda squares: _log_odds(engine, squares, index))
+            values = occlusion_map(square, lambda squares: self._log_odds(engine, squares, index))
             return HeatMap(label, values, 0.0, "occlusion", size), probability
-        # A softmax does not see what all classes have in common, so their mean is taken off.
-        maps = head.class_maps(outputs[MAPS])
-        values = np.asarray(maps[index] - maps.mean(axis=0), np.float32)
-        placeless = head.placeless(outputs[FEATURES])
-        return HeatMap(label, values, float(placeless[index] - placeless.mean()), "cam", size), probability
+        maps, placeless = head.class_maps(outputs[MAPS]), head.placeless(outputs[FEATURES])
+        if not self._predictor.bundle.card.several_labels:
+            # A softmax does not see what all classes have in common, so their mean is taken off.
+            maps, placeless = maps - maps.mean(axis=0), placeless - placeless.mean()
+        values = np.asarray(maps[index], np.float32)
+        return HeatMap(label, values, float(placeless[index]), "cam", size), probability
 
     def check(self, label: str, method: str) -> None:
         """Check that a class can be explained by a method, before any picture is read.
@@ -206,6 +207,23 @@ class Explainer:
         outputs = next(iter(engine.run([(None, square)])))[1]
         return head.class_maps(outputs[MAPS]), head.placeless(outputs[FEATURES])
 
+    def _log_odds(self, engine: Engine, squares: Iterable[Pixels], index: int) -> Floats:
+        """Return the score (N,) of one class for each square: its log probability minus the mean of all classes'.
+
+        With several labels it is the logit of the label.
+        """
+        lane: Any = InferenceQueue(engine)
+        answers = []
+        for square in squares:
+            answers.extend(lane.push(None, square))
+        answers.extend(lane.drain())
+        table = np.stack([outputs[PROBABILITIES] for _, outputs in answers])
+        if self._predictor.bundle.card.several_labels:
+            own = table[:, index].astype(np.float64)
+            return np.asarray(np.log(np.maximum(own, _LEAST)) - np.log(np.maximum(1 - own, _LEAST)), np.float32)
+        logs = np.log(np.maximum(table, _LEAST))
+        return np.asarray(logs[:, index] - logs.mean(axis=1), np.float32)
+
     def _compile(self) -> tuple[Engine, LinearHead | None]:
         with self._lock:
             if self._compiled is None:
@@ -220,17 +238,6 @@ class Explainer:
                 )
                 self._compiled = engine, heads[0]
             return self._compiled
-
-
-def _log_odds(engine: Engine, squares: Iterable[Pixels], index: int) -> Floats:
-    """Return the score (N,) of one class for each square: its log probability minus the mean of all classes'."""
-    lane: Any = InferenceQueue(engine)
-    answers = []
-    for square in squares:
-        answers.extend(lane.push(None, square))
-    answers.extend(lane.drain())
-    logs = np.log(np.maximum(np.stack([outputs[PROBABILITIES] for _, outputs in answers]), _LEAST))
-    return np.asarray(logs[:, index] - logs.mean(axis=1), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +286,36 @@ def reveal_maps(graph: Any) -> LinearHead | None:
     Returns:
         the linear head; None, with the graph unchanged, where it does not end in means and one linear layer.
     """
+    found = _maps_and_head(graph)
+    if found is None:
+        return None
+    maps, head = found
+    (added,) = graph.add_outputs(maps)
+    added.get_tensor().set_names({MAPS})
+    return head
+
+
+def maps_in(model: bytes, image_px: int) -> tuple[str, int, LinearHead] | None:
+    """Find the activations whose mean over positions the features are, in a graph that another runtime will run.
+
+    Args:
+        model: ONNX of a bundle.
+        image_px: side of the pictures that it is fed.
+
+    Returns:
+        the name of their tensor, their number of channels, and the linear head; None where the graph does not end in
+        means and one linear layer.
+    """
+    graph = openvino_core().read_model(model, b"")
+    graph.reshape([1, image_px, image_px, 3])
+    found = _maps_and_head(graph)
+    if found is None:
+        return None
+    maps, head = found
+    return maps.get_any_name(), int(maps.get_shape()[1 + head.channel_axis]), head
+
+
+def _maps_and_head(graph: Any) -> tuple[Any, LinearHead] | None:
     constants = {node.get_friendly_name(): node for node in graph.get_ordered_ops() if _kind(node) == "Constant"}
     if not {HEAD_WEIGHTS, HEAD_BIAS} <= set(constants):
         return None
@@ -288,9 +325,7 @@ def reveal_maps(graph: Any) -> LinearHead | None:
     channels = np.arange(size) if channels is None else channels
     if not axis or weights.ndim != 2 or len(weights) < len(channels):
         return None
-    (added,) = graph.add_outputs(pooling.input_value(0))
-    added.get_tensor().set_names({MAPS})
-    return LinearHead(weights, bias, axis - 1, channels)
+    return pooling.input_value(0), LinearHead(weights, bias, axis - 1, channels)
 
 
 def _deepest_mean(graph: Any) -> tuple[Any, NDArray[np.int64] | None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import EXAM, Bundle
+from pawsight.classifier.trust import LabelRule
 from pawsight.core.runs import EXPORT_CARD
 from pawsight.core.storage import sha256_of_file
 from pawsight.images.decode import OLDEST_DECODER
@@ -117,6 +118,7 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
         and {"coverage": trust.sets.coverage, "from_probability": list(trust.sets.thresholds), "with_likeliest": True},
         "costs": trust.costs and trust.costs.to_json(),
         "none_class": None if trust.none_class is None else card.classes[trust.none_class],
+        **({"several_labels": [_limits(rule) for rule in trust.labels]} if trust.labels else {}),
         "unlike_anything_seen_above": None if trust.detector is None else trust.detector.threshold,
         "precision": context.precision,
         "licence": context.licence,
@@ -130,6 +132,18 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
         "created": card.created,
         "versions": dict(card.versions),
     }
+
+
+def _limits(rule: LabelRule) -> dict[str, float | None]:
+    """Return the limits of a label's probability p, for programs without Pawsight.
+
+    If p reaches `from`, the answer is that a picture has the label, which is sure if p reaches `has_from`. Else it is
+    that it has not, which is sure if 1 - p reaches `has_not_from`. None: never sure.
+    """
+    if rule.max_error is None:
+        return {"from": rule.threshold, "has_from": rule.threshold, "has_not_from": 0.0}
+    has, has_not = (None if kept is None else kept.threshold for kept in (rule.has, rule.has_not))
+    return {"from": rule.threshold, "has_from": has, "has_not_from": has_not}
 
 
 def as_text(metadata: Mapping[str, Any]) -> dict[str, str]:

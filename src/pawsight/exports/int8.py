@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.engine import Engine
-from pawsight.classifier.trust import UNFAMILIAR
+from pawsight.classifier.trust import HAS, UNFAMILIAR
 from pawsight.core.errors import ExportRefused
 from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.core.storage import scratch_folder
 from pawsight.data.found import Candidate
+from pawsight.data.label_sets import truth_of
 from pawsight.evaluation.comparison import Gain, gain
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.exports.subprocesses import run_maker
@@ -39,7 +40,7 @@ class PrecisionFigures:
 
     size: int  # bytes of the ONNX file
     pictures_per_second: float  # by OpenVINO on this machine, without decoding
-    right: int
+    right: int  # with several labels: pictures of which every label is right
     accuracy: float
     interval: Interval  # Wilson, 95 %
     unlike: int | None  # pictures called unfamiliar; None without a detector
@@ -55,7 +56,7 @@ class Cost:
     reduced: PrecisionFigures
     gain: Gain  # of 8 bits over float32
     difference: float  # largest of a probability
-    flips: int  # pictures whose best class is another
+    flips: int  # pictures whose best class is another, or any of whose labels is
 
 
 def quantise(model: bytes, squares: Pixels) -> bytes:
@@ -114,19 +115,33 @@ def measure_cost(
                 engine.answer(squares)
     if not truths:
         raise ExportRefused("int8 cannot be measured.", "No validation picture could be read.", "Leave --int8 out.")
-    index = {name: number for number, name in enumerate(bundle.card.classes)}
-    true = np.array([index[label] for label in truths], dtype=np.int64)
     exact, small = (engine.output("probabilities") for engine in pair)
-    was, now = exact.argmax(axis=1) == true, small.argmax(axis=1) == true
+    was, now = (_right(bundle, table, truths) for table in (exact, small))
     return Cost(
         calibrated_on=calibrated_on,
-        pictures=len(true),
-        exact=pair[0].figures(bundle, true),
-        reduced=pair[1].figures(bundle, true),
+        pictures=len(truths),
+        exact=pair[0].figures(bundle, was),
+        reduced=pair[1].figures(bundle, now),
         gain=gain(int((was & now).sum()), int((was & ~now).sum()), int((~was & now).sum()), int((~was & ~now).sum())),
         difference=float(np.abs(exact - small).max()),
-        flips=flips_of(exact, small),
+        flips=flips_of(exact, small, bundle.card.trust),
     )
+
+
+def _right(bundle: Bundle, table: NDArray[np.float32], truths: Sequence[str]) -> NDArray[np.bool_]:
+    """Return whether each picture (N,) has its right class, or with several labels every label right by its threshold.
+
+    Args:
+        bundle: with classes and thresholds.
+        table: probabilities (N, C).
+        truths: labels of the pictures (N,), as a run keeps them.
+    """
+    classes, trust = bundle.card.classes, bundle.card.trust
+    if trust.labels:
+        decided = trust.answering_all().decide_labels(table) == HAS
+        return np.asarray((decided == truth_of(truths, classes)).all(axis=1))
+    index = {name: number for number, name in enumerate(classes)}
+    return np.asarray(table.argmax(axis=1) == [index[label] for label in truths])
 
 
 class _MeasuredEngine:
@@ -146,19 +161,19 @@ class _MeasuredEngine:
     def output(self, name: str) -> NDArray[np.float32]:
         return np.concatenate([outputs[name] for outputs in self._answers])
 
-    def figures(self, bundle: Bundle, true: NDArray[np.int64]) -> PrecisionFigures:
+    def figures(self, bundle: Bundle, is_right: NDArray[np.bool_]) -> PrecisionFigures:
         table, trust = self.output("probabilities"), bundle.card.trust
-        right, unlike = int((table.argmax(axis=1) == true).sum()), None
+        right, unlike = int(is_right.sum()), None
         if trust.detector is not None:
             scores = self.output(OOD_SCORE).ravel().tolist()
             decisions = [trust.decide(row, score) for row, score in zip(table, scores, strict=True)]
             unlike = decisions.count(UNFAMILIAR)
         return PrecisionFigures(
             size=self.size,
-            pictures_per_second=len(true) / self._seconds,
+            pictures_per_second=len(table) / self._seconds,
             right=right,
-            accuracy=right / len(true),
-            interval=wilson(right, len(true)),
+            accuracy=right / len(table),
+            interval=wilson(right, len(table)),
             unlike=unlike,
         )
 

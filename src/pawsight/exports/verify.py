@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import run_self_test
+from pawsight.classifier.trust import Trust
 from pawsight.core.errors import ExportRefused
 from pawsight.core.storage import scratch_folder
 from pawsight.exports.export_context import SelfTestResult, Target
@@ -26,6 +27,7 @@ from pawsight.models.graph import OOD_SCORE
 
 ALLOWED = 1e-3  # in float32: difference of a probability and of the out-of-distribution score
 ALLOWED_REDUCED = 0.1  # in 8 bits: difference of a probability between two runtimes
+_ROUNDING = 1e-5  # of a probability, in float32
 ENGINE_STREAMS = 2
 _FAILS = "The export to {} is refused: it fails the bundle's self-test."
 _FIX = "Nothing was written. Export to another format, or train again and export that."
@@ -79,7 +81,7 @@ def runtime_outputs(runtime: str, model: Path, pictures: Pixels) -> tuple[Output
 def verify(
     target: Target,
     model: Path,
-    pictures: Pixels,
+    bundle: Bundle,
     expected: Outputs,
     *,
     reference: NDArray[np.float32] | None = None,
@@ -89,14 +91,14 @@ def verify(
     Args:
         target: its format.
         model: the file or folder that the runtime opens.
-        pictures: of the self-test, (K, H, W, 3) uint8.
+        bundle: with the pictures of the self-test.
         expected: the bundle's outputs for them, from `expected_outputs`.
         reference: for 8 bits, the probabilities (K, C) of the same 8-bit graph where its accuracy was measured.
 
     Raises:
         ExportRefused: it cannot be run, its outputs have other shapes, or they differ by more than is allowed.
     """
-    outputs, runtime, load_seconds, rate = runtime_outputs(str(target.runtime), model, pictures)
+    outputs, runtime, load_seconds, rate = runtime_outputs(str(target.runtime), model, bundle.golden.pictures)
     golden, probabilities = expected["probabilities"], outputs.get("probabilities")
     if probabilities is None or probabilities.shape != golden.shape:
         shapes = ", ".join(f"{name} {value.shape}" for name, value in sorted(outputs.items())) or "nothing"
@@ -109,7 +111,7 @@ def verify(
         runtime=runtime,
         pictures=len(probabilities),
         difference=float(np.abs(probabilities - golden).max()),
-        flips=flips_of(golden, probabilities),
+        flips=flips_of(golden, probabilities, bundle.card.trust),
         load_seconds=load_seconds,
         pictures_per_second=rate,
     )
@@ -131,8 +133,15 @@ def verify(
     return result
 
 
-def flips_of(expected: NDArray[np.float32], found: NDArray[np.float32]) -> int:
-    """Count pictures whose best class is not, or not one of, the best expected ones; both (K, C)."""
+def flips_of(expected: NDArray[np.float32], found: NDArray[np.float32], trust: Trust = Trust()) -> int:
+    """Count pictures whose best class is not, or not one of, the best expected ones; both (K, C).
+
+    With several labels those are counted of which any label changes by its threshold, further from it than by rounding.
+    """
+    if trust.labels:
+        thresholds = np.array([rule.threshold for rule in trust.labels])
+        is_clear = np.abs(expected - thresholds) > _ROUNDING
+        return int((((expected >= thresholds) != (found >= thresholds)) & is_clear).any(axis=1).sum())
     chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, np.newaxis], axis=1)[:, 0]
     return int((chosen < expected.max(axis=1)).sum())
 

@@ -6,6 +6,7 @@
     exam.u8          squares (K, H, W, 3), which the page classifies as a self-test before it answers
     web.json         their probabilities, sizes of files, what the page says about the classifier
     runtime/         ONNX Runtime's files, with --runtime
+    service_worker.js  keeps all of these in the browser, so that the page opens again without a network
 
 ONNX Runtime comes from a public address or, with --runtime, from a folder of the npm package. Its build for WebAssembly
 alone is the smallest that runs every operator needed, and its script contains the loader, so two files are enough. It
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,18 +28,21 @@ from typing import Any
 
 from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.storage import write_bytes, write_json, write_text
-from pawsight.exports.export_context import ExportContext, metadata_of, with_metadata
+from pawsight.exports.export_context import METADATA_FILE, ExportContext, metadata_of, with_metadata
+from pawsight.exports.heat_maps import with_heat_maps
 from pawsight.exports.verify import ALLOWED, expected_outputs
 from pawsight.models.graph import OOD_SCORE
 from pawsight.reports.run_record import RunRecord
 
 MODEL, EXAM, WEB, PAGE, STATIC = "model.onnx", "exam.u8", "web.json", "index.html", "static"
+SERVICE_WORKER = "service_worker.js"
 SQUARES = 8  # of the self-test, which a phone answers in a second or two
 IMPORTED = re.compile(r"""(?:from|import|import\(|new URL\()\s*"\./([\w.-]+)\"""")
 _REFERRED = re.compile(rf"""(?:href|src)="{STATIC}/([\w.-]+)\"""")
 _HEAD = '<meta charset="utf-8">\n'
-_FACTS = '<p class="facts" id="facts"></p>'
-_HINT = "The page has not begun. A browser starts it only from a web server, such as: python -m http.server"
+_START = '<script src="static/start.js" type="module"></script>\n'
+_NOTICE = '<script src="static/notice.js"></script>\n'  # says why the other one does not start
+_HELD = 'const HELD = { digest: "", page: [], others: [] };'
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 PUBLIC = f"https://cdn.jsdelivr.net/npm/{PACKAGE}@{VERSION}/dist/"  # jsDelivr serves npm packages unchanged
 RUNTIME_FOLDER = "runtime"
@@ -77,7 +82,9 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
         )
     folder = paths["web"].parent
     copied = [] if context.browser_runtime is None else read_runtime(context.browser_runtime)
-    model = with_metadata(context.onnx, metadata_of(context))
+    mapped = with_heat_maps(context.onnx, context.bundle.card.decode.image_px)
+    metadata = metadata_of(context)
+    model = with_metadata(context.onnx if mapped is None else mapped, metadata)
     expected = expected_outputs(context.bundle)
     scores, detector = expected.get(OOD_SCORE), context.bundle.card.trust.detector
     squares = context.bundle.golden.pictures[:SQUARES].tobytes()
@@ -86,34 +93,36 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
         "unlikeness": None if scores is None else scores.reshape(-1)[:SQUARES].tolist(),
         "tolerance": ALLOWED,
     }
-    for name, content in [*copied, (MODEL, model), (EXAM, squares)]:
+    web = {
+        "model": _fetched(MODEL, len(model)),
+        "exam": {**_fetched(EXAM, len(squares)), **answers},
+        "runtime": [
+            _fetched(f"{RUNTIME_FOLDER}/{copied_as}", size)
+            if copied
+            else _fetched(PUBLIC + name, size, integrity=f"sha384-{sha384}")
+            for name, copied_as, size, sha384 in RUNTIME
+        ],
+        **_figures(context.run),
+        "detector": None if detector is None else {"caught": detector.seen[0], "pictures": detector.seen[1]},
+        "max_error": context.bundle.card.trust.max_error,
+        "heat_maps": mapped is not None,
+    }
+    page = _page(policy(is_copied=bool(copied)))
+    loaded = {**dict(copied), MODEL: model, EXAM: squares}
+    elsewhere = [] if copied else [part["address"] for part in web["runtime"]]
+    for name, content in {**page, **loaded}.items():
         write_bytes(folder / name, content)
-    _write_page(folder, policy(is_copied=bool(copied)))
-    write_json(
-        folder / WEB,
-        {
-            "model": _fetched(MODEL, len(model)),
-            "exam": {**_fetched(EXAM, len(squares)), **answers},
-            "runtime": [
-                _fetched(f"{RUNTIME_FOLDER}/{copied_as}", size)
-                if copied
-                else _fetched(PUBLIC + name, size, integrity=f"sha384-{sha384}")
-                for name, copied_as, size, sha384 in RUNTIME
-            ],
-            **_figures(context.run),
-            "detector": None if detector is None else {"caught": detector.seen[0], "pictures": detector.seen[1]},
-            "max_error": context.bundle.card.trust.max_error,
-        },
-    )
+    write_json(folder / WEB, web)
+    write_text(folder / SERVICE_WORKER, _service_worker(page, loaded, [web, metadata], elsewhere))
 
 
 def policy(*, is_copied: bool) -> str:
     """Return the page's Content-Security-Policy while it loads; static/load_model.js then forbids every request."""
-    scripts, requests = ("'self'", "'self'") if is_copied else ("'self' blob:", f"'self' {PUBLIC}")
+    requests = "'self'" if is_copied else f"'self' {PUBLIC}"
     return "; ".join(
         [
             "default-src 'none'",
-            f"script-src {scripts} 'wasm-unsafe-eval'",
+            "script-src 'self' blob: 'wasm-unsafe-eval'",
             "worker-src 'self' blob:",
             "style-src 'self'",
             "img-src 'self' blob: data:",
@@ -125,15 +134,30 @@ def policy(*, is_copied: bool) -> str:
     )
 
 
-def _write_page(folder: Path, allowed: str) -> None:
-    """Write index.html, the files it refers to, and what those import."""
+def _page(allowed: str) -> dict[str, bytes]:
+    """Return index.html, the files it refers to, and what those import, by name."""
     server, own = files("pawsight") / "web" / STATIC, files("pawsight") / "exports" / STATIC
     page = (server / PAGE).read_text("utf-8")
     meta = f'<meta http-equiv="Content-Security-Policy" content="{allowed}">\n'
-    shown = inserted(inserted(page, _HEAD, _HEAD + meta), _FACTS, _FACTS.replace("></p>", f">{_HINT}</p>"))
-    write_text(folder / PAGE, shown)
-    for name, content in _needed(_REFERRED.findall(page), own, server).items():
-        write_bytes(folder / STATIC / name, content)
+    shown = inserted(inserted(page, _HEAD, _HEAD + meta), _START, _NOTICE + _START)
+    needed = _needed(_REFERRED.findall(shown), own, server)
+    return {PAGE: shown.encode(), **{f"{STATIC}/{name}": content for name, content in needed.items()}}
+
+
+def _service_worker(
+    page: Mapping[str, bytes], loaded: Mapping[str, bytes], facts: object, elsewhere: Sequence[str]
+) -> str:
+    """Return the script that keeps the page offline, with what it holds and a digest of all of that."""
+    script = (files("pawsight") / "exports" / STATIC / SERVICE_WORKER).read_text("utf-8")
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, content in sorted({**page, **loaded}.items()):
+        digest.update(f"{name} {hashlib.sha256(content).hexdigest()}".encode())
+    held = {
+        "digest": digest.hexdigest()[:16],
+        "page": ["./", *page],
+        "others": [*loaded, WEB, METADATA_FILE, *elsewhere],
+    }
+    return inserted(script, _HELD, f"const HELD = {json.dumps(held)};")
 
 
 def _needed(names: list[str], *folders: Traversable) -> dict[str, bytes]:

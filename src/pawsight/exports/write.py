@@ -96,9 +96,7 @@ def _verified(
 ) -> Exported:
     """Run the self-test of what was made, and write its result with the metadata."""
     model = folder / (target.model or target.file)
-    result = (
-        verify(target, model, context.bundle.golden.pictures, expected, reference=reference) if target.runtime else None
-    )
+    result = verify(target, model, context.bundle, expected, reference=reference) if target.runtime else None
     head = {"target": target.name, "file": target.file, "sitting": None if result is None else asdict(result)}
     files = write_file_list(folder, {**head, **metadata_of(context)})
     return Exported(target=target.name, precision=context.precision, folder=folder, files=files, self_test=result)

@@ -11,7 +11,15 @@ from typing import Any
 
 from pawsight.core.storage import table_text
 from pawsight.data import facts
-from pawsight.data.audit import GIVES_AWAY, IMBALANCED, ROTATION_DIFFERS, SEVERITIES, Finding
+from pawsight.data.audit import (
+    GIVES_AWAY,
+    IMBALANCED,
+    OF_ONE_CLASS,
+    OF_SEVERAL_LABELS,
+    ROTATION_DIFFERS,
+    SEVERITIES,
+    Finding,
+)
 from pawsight.data.dataset import Dataset
 from pawsight.data.duplicates import MOST_EDGES
 from pawsight.data.split import Assigned
@@ -19,6 +27,7 @@ from pawsight.images.fingerprint import THUMBNAIL_PX
 from pawsight.reports import words
 from pawsight.reports.pictures import show
 from pawsight.reports.run_record import pairs_up
+from pawsight.reports.several_labels import count_sentence as several_count_sentence
 from pawsight.reports.style import chart_variables, environment
 from pawsight.reports.words import NBSP, visible
 
@@ -47,10 +56,16 @@ def render_html(name: str, dataset: Dataset, findings: Sequence[Finding], *, dat
             dark=chart_variables(dark=True),
             title=f"What is wrong with {called}" if findings else f"Nothing found wrong with {called}",
             summary=_summary(findings),
-            count_sentence=words.count_sentence(dataset.counts),
+            count_sentence=several_count_sentence(dataset.counts, len(dataset.pictures))
+            if dataset.several_labels
+            else words.count_sentence(dataset.counts),
             root=data or name,
             groups=[_group(problem, own, dataset) for problem, own in kinds.items()],
-            clean=[(known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds],
+            clean=[
+                (known.title, known.test)
+                for problem, known in EXPLAINED.items()
+                if problem not in {*kinds, *(OF_ONE_CLASS if dataset.several_labels else OF_SEVERAL_LABELS)}
+            ],
             severities=SEVERITY_WORDS,
             again=again,
         )
@@ -69,6 +84,8 @@ def _summary(findings: Sequence[Finding]) -> str:
     text = by_severity(findings)
     if len(findings) == 1:
         return f"There is one finding, {text.removeprefix('1 ')}."
+    if len({finding.severity for finding in findings}) == 1:
+        return f"There are {len(findings):,} findings, all of {findings[0].severity} severity. No file was changed."
     return f"There are {len(findings):,} findings: {text}. No file was changed."
 
 
@@ -104,8 +121,8 @@ def _group(problem: str, findings: Sequence[Finding], dataset: Dataset) -> dict[
 
 def _by_class(findings: Sequence[Finding], dataset: Dataset) -> str:
     """Return how many pictures of each class the findings are about, in few words."""
-    labels = {picture.name: picture.label for picture in dataset.pictures}
-    counted = Counter(labels[finding.path] for finding in findings if finding.path in labels)
+    pictures = {picture.name: picture for picture in dataset.pictures}
+    counted = Counter(dataset.labels_of(pictures[finding.path] for finding in findings if finding.path in pictures))
     shown = counted.most_common(_CLASSES)
     text = [f"{count:,} of {dataset.counts[label]:,} {words.visible(label)}" for label, count in shown]
     none = [label for label in dataset.counts if label not in counted]

@@ -9,6 +9,7 @@ from pawsight.core.text import plural, typed
 from pawsight.evaluation.slices import Slice
 from pawsight.reports import words
 from pawsight.reports.run_record import RunRecord, figure
+from pawsight.reports.several_labels import measured_on, several_cards, several_sentence
 from pawsight.reports.trust_page import slice_name
 
 Card = tuple[str, str, str]  # what it is, the figure, what stands below it
@@ -24,7 +25,10 @@ def first_screen(run: RunRecord, name: str) -> Mapping[str, Any]:
     text, command = _next_step(run)
     return {
         "verdict": _verdict(run, name),
-        "cards": [card for card in (_accuracy(run), _answered(run), _calibration(run), _issues(run)) if card],
+        "cards": [
+            *several_cards(run),
+            *(card for card in (_accuracy(run), _answered(run), _calibration(run), _issues(run)) if card),
+        ],
         "weakest": _weakest(run),
         "next": text,
         "command": command,
@@ -32,6 +36,8 @@ def first_screen(run: RunRecord, name: str) -> Mapping[str, Any]:
 
 
 def _verdict(run: RunRecord, name: str) -> str:
+    if (known := measured_on(run)) is not None:
+        return several_sentence(*known)
     score, crossed = run.test or run.validation, run.cross_validation
     if score is None:
         return crossed.sentences(None)[0] if crossed is not None else f"{name} was not measured."
@@ -84,6 +90,9 @@ def _weakest(run: RunRecord) -> str:
         chance = "" if lowest.verdict == "worse" else "; chance alone explains that"
         right = f"{words.percent(lowest.accuracy)} of {words.pictures(lowest.pictures)} are right"
         return f"Weakest kind of picture: {slice_name(lowest)}, {right}{chance}."
+    if (labels := run.several_labels.get("validation")) is not None:
+        f1, name = min(((label.f1, label.name) for label in labels.labels if label.f1 is not None), default=(1.0, ""))
+        return f"Weakest label: “{name}”, F1 {words.percent(f1)} on validation." if f1 < 1 else ""
     recalls = [(scores.recall, scores) for scores in (run.validation.classes if run.validation is not None else ())]
     known = [(recall, scores) for recall, scores in recalls if recall is not None and scores.pictures]
     recall, weakest = min(known, key=lambda pair: pair[0], default=(1.0, None))
@@ -99,6 +108,6 @@ def _next_step(run: RunRecord) -> tuple[str, str]:
     if suspects is not None and suspects.flagged:
         wrong = plural(suspects.flagged, "label that is", "labels that are")
         return f"Check {wrong} more likely wrong than right (no file is changed):", typed("review", run.shown)
-    if run.test is None and run.sizes.get("test"):
+    if run.test is None and "test" not in run.several_labels and run.sizes.get("test"):
         return "When all choices are made, measure it on the test set:", typed("evaluate", run.shown, "--test")
     return "Use it on a page on this machine:", typed("serve", run.shown)

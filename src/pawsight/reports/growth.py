@@ -177,7 +177,7 @@ def growth_view(grown: GrowthRecord, gallery: Gallery) -> dict[str, Any]:
     ]
     old = [change for change in grown.changes if change.subset != "test" and not change.is_new]
     return {
-        "from": str(from_here(Path(grown.run))),
+        "from": "/".join(Path(grown.run).parts[-2:]),  # without places of this machine, as the page may be served
         "sentences": [*_what(grown), _sealed(grown.parts)[:1].upper() + _sealed(grown.parts)[1:] + "."],
         "changes": changes,
         "classes": [asdict(row) for change in old for row in change.classes if row.forgotten or row.learnt],

@@ -22,6 +22,8 @@ from pawsight.reports.charts import ladder_svg
 from pawsight.reports.confusion_matrix import NAMED, WIDE, confusion_svg
 from pawsight.reports.pictures import COLUMNS, ROWS, Shown, confident_mistakes, picture_grid
 from pawsight.reports.run_record import SUBSETS, RunRecord, finite
+from pawsight.reports.several_labels import count_sentence as several_count_sentence
+from pawsight.reports.several_labels import several_sentence, several_view
 
 Row = dict[str, Any]  # what a template shows, by name
 _COMMONEST = 8  # confusions named in the table
@@ -49,15 +51,18 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
     """
     first, names = ladder.candidates[0], unique_names(ladder.candidates)
     chosen_name = next((name for run, name in zip(ladder.candidates, names, strict=True) if run is ladder.chosen), "")
-    split = first.split
+    split, is_several = first.split_by_label, bool(first.label_rules)
     grid = picture_grid(split, first.classes, first.root, seed=seed, grey_range=first.grey_range)
-    mistakes, wrong = confident_mistakes(ladder.chosen) if ladder.chosen else ([], 0)
+    mistakes, wrong = confident_mistakes(ladder.chosen) if ladder.chosen and not is_several else ([], 0)
     return {
-        "title": words.title(first.classes),
+        "title": words.title(first.classes, several_labels=is_several),
+        "several_labels": several_view(ladder.chosen or first) if is_several else None,
         "summary": summary(ladder, chosen_name),
         "classes": first.classes,
         "left_out": list(left_out.items()),
-        "count_sentence": words.count_sentence(first.counts),
+        "count_sentence": several_count_sentence(first.counts, sum(first.sizes.values()))
+        if is_several
+        else words.count_sentence(first.counts),
         "root": data_of(first) if first.root else "",
         "baseline": _baseline_sentence(first),
         "data_notes": _data_notes(first),
@@ -71,7 +76,8 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         "ladder_svg": _ladder_svg(ladder, names),
         "chosen": chosen_name,
         "choice": choice_sentence(ladder, names, chosen_name),
-        "has_test": ladder.chosen is not None and ladder.chosen.test is not None,
+        "has_test": ladder.chosen is not None
+        and (ladder.chosen.test is not None or "test" in ladder.chosen.several_labels),
         "test": test_sentences(ladder),
         "test_command": test_command(ladder.chosen),
         "confusion_svg": confusion(ladder.chosen),
@@ -92,7 +98,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
 
 
 def _baseline_sentence(run: RunRecord) -> str:
-    if run.baseline is None:
+    if run.baseline is None or run.label_rules:
         return ""
     named = f"{words.visible(run.classes[run.commonest])}, " if run.commonest is not None else ""
     answered = "the training set" if run.validation is None else "validation"
@@ -171,6 +177,10 @@ def _versions(candidates: Sequence[RunRecord], names: Sequence[str]) -> list[tup
 def summary(ladder: Ladder, name: str) -> list[str]:
     """Return the sentences at the top: which candidate is best, how good, and against what."""
     chosen = ladder.chosen
+    if chosen is not None and chosen.several_labels:
+        return [
+            several_sentence(part, chosen.several_labels[part]) for part in SUBSETS if part in chosen.several_labels
+        ]
     if (chosen is None or chosen.validation is None) and len(ladder.candidates) == 1:
         crossed = ladder.candidates[0].cross_validation
         if crossed is not None:
@@ -207,8 +217,10 @@ def choice_sentence(ladder: Ladder, names: Sequence[str], chosen_name: str) -> s
     others = [
         (run, name)
         for run, name in zip(ladder.candidates, names, strict=True)
-        if run is not ladder.chosen and run.validation is not None
+        if run is not ladder.chosen and run.is_measured
     ]
+    if ladder.chosen.several_labels and others:
+        return f"{chosen_name} was chosen: it has the highest mean average precision on validation."
     if not others:
         return f"{chosen_name} is the only candidate measured on validation."
     run, name = max(others, key=lambda pair: pair[0].validation.accuracy if pair[0].validation else 0.0)
@@ -227,6 +239,8 @@ def test_sentences(ladder: Ladder) -> list[str]:
         return ["There is no test set: all pictures were trained on, and cross-validation measured the classifier."]
     if chosen is None:
         return ["Without a chosen candidate there is no test score."]
+    if (measured := chosen.several_labels.get("test")) is not None:
+        return [several_sentence("test", measured), _looks_sentence(chosen)]
     if chosen.test is None:
         looks = [_looks_sentence(chosen)] if chosen.looks_at_test else []
         return ["There is no test score yet.", *looks, "Measure it when all choices are made:"]

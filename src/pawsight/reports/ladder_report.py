@@ -18,6 +18,7 @@ from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to
 from pawsight.reports.first_screen import first_screen
 from pawsight.reports.ladder_page import Ladder, make_page
 from pawsight.reports.run_record import RunRecord, figure, metrics_json
+from pawsight.reports.several_labels import several_json
 from pawsight.reports.style import chart_variables, environment
 from pawsight.reports.trust_page import make_trust, trust_json
 from pawsight.reports.words import certainty
@@ -41,6 +42,7 @@ class CandidateResult:
     gain: Gain | None  # over the candidate below; None for the first and where nothing can be compared
     cross_validation: Mapping[str, Any] | None = None  # as in the run's metrics.json
     more_pictures: int | None = None  # that would settle a tie; 0 where it is settled, None where no number would
+    several_labels: Mapping[str, Any] | None = None  # as in the run's metrics.json, where a picture may have several
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -52,6 +54,7 @@ class CandidateResult:
             "seconds_per_epoch": self.seconds_per_epoch,
             "parameters": dict(self.parameters) if self.parameters is not None else None,
             "gain": self.gain.to_json() | {"more_pictures": self.more_pictures} if self.gain is not None else None,
+            **({} if self.several_labels is None else {"several_labels": dict(self.several_labels)}),
         }
 
 
@@ -65,6 +68,7 @@ class LadderReport:
     test: Mapping[str, Any] | None  # of the chosen candidate, as in its metrics.json
     report: Path  # absolute, report.html
     trust: Mapping[str, Any] | None = None  # about the chosen run, or the only one
+    several_labels: Mapping[str, Any] | None = None  # its figures, where a picture may have several labels
 
     def __repr__(self) -> str:
         runs = plural(len(self.candidates), "run")
@@ -79,6 +83,7 @@ class LadderReport:
             "test": dict(self.test) if self.test is not None else None,
             "trust": dict(self.trust) if self.trust is not None else None,
             "report": str(from_here(self.report)),
+            **({} if self.several_labels is None else {"several_labels": dict(self.several_labels)}),
         }
 
 
@@ -119,9 +124,11 @@ def build_report(
     trust = make_trust(subject, absent or {}) if subject is not None else None
     page = make_page(ladder, again=again, seed=seed, left_out=left_out or {}, trust=trust)
     name = f"Of {len(folders)} candidates, {page['chosen']}" if len(folders) > 1 else "The classifier"
-    is_measured = subject is not None and (subject.test or subject.validation or subject.cross_validation)
+    is_measured = subject is not None and (
+        subject.test or subject.validation or subject.cross_validation or subject.several_labels
+    )
     page["first"] = first_screen(subject, name) if subject is not None and is_measured else None
-    report = _result(ladder, place / HTML, trust_json(subject) if subject is not None else None)
+    report = _result(ladder, place / HTML, subject)
     write_text(place / MARKDOWN, render_markdown(page))
     write_json(place / JSON, report.to_json())
     write_text(place / HTML, render_html(page))
@@ -147,11 +154,12 @@ def _read(folders: Sequence[Path], page: Path | None = None) -> Ladder:
 def climbed(candidates: Sequence[RunRecord]) -> Ladder:
     """Compare each candidate with the one below and choose the best.
 
-    The highest validation accuracy is chosen; ties go to the lower log loss, then to the lower candidate.
+    The highest validation accuracy is chosen, of several labels the highest mean average precision; ties go to the
+    lower log loss, then to the lower candidate.
     """
     answers = [run.answers for run in candidates]
     gains = [compare(lower, upper) for lower, upper in pairwise(answers)]
-    measured = [run for run in candidates if run.validation is not None]
+    measured = [run for run in candidates if run.is_measured]
     chosen = min(measured, key=_rank) if measured else None
     return Ladder(candidates=tuple(candidates), gains=(None, *corrected(gains)), chosen=chosen)
 
@@ -199,6 +207,8 @@ def _subject(ladder: Ladder) -> RunRecord | None:
 
 
 def _rank(run: RunRecord) -> tuple[float, float]:
+    if (labels := run.several_labels.get("validation")) is not None:
+        return -(labels.mean_average_precision or 0.0), labels.log_loss
     score = run.validation
     if score is None:
         return math.inf, math.inf
@@ -206,7 +216,7 @@ def _rank(run: RunRecord) -> tuple[float, float]:
     return -score.accuracy, math.inf if loss is None else loss[0]
 
 
-def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> LadderReport:
+def _result(ladder: Ladder, report: Path, subject: RunRecord | None) -> LadderReport:
     chosen, comparisons = ladder.chosen, sum(gain is not None for gain in ladder.gains)
     return LadderReport(
         candidates=tuple(
@@ -216,7 +226,8 @@ def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> La
         chosen_run=chosen.folder if chosen is not None else None,
         test=metrics_json(chosen.test) if chosen is not None else None,
         report=report,
-        trust=trust,
+        trust=trust_json(subject) if subject is not None else None,
+        several_labels=several_json(subject) if subject is not None and subject.label_rules else None,
     )
 
 
@@ -230,6 +241,7 @@ def _candidate_result(run: RunRecord, gain: Gain | None, comparisons: int) -> Ca
         parameters={"total": run.parameters, "trainable": run.trainable} if run.parameters is not None else None,
         gain=gain,
         more_pictures=pictures_to_settle(gain, comparisons=comparisons) if gain is not None else None,
+        several_labels=run.to_json().get("several_labels"),
     )
 
 

@@ -49,10 +49,11 @@ from pawsight.core.runs import (
     root_of,
 )
 from pawsight.core.storage import as_path, write_json
-from pawsight.core.text import plural
+from pawsight.core.text import plural, typed
 from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding, Findings
 from pawsight.data.groups import numbers_of
 from pawsight.data.label_patch import PatchOutcome
+from pawsight.data.label_sets import labels_in
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer, Gain
 from pawsight.evaluation.cross_validation import CrossValidation
@@ -544,12 +545,42 @@ class RunRecord:
         """The likely wrong labels that the run keeps; None where there are none that can be read."""
         return _kept(self.computed.get(SUSPECTS) or _read_json(self.folder / SUSPECTS), _suspects)
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether the run was measured on validation."""
+        return self.validation is not None or "validation" in self.several_labels
+
+    @property
+    def split_by_label(self) -> tuple[Assigned, ...]:
+        """Every picture of the split, once for each label that it has."""
+        if not self.label_rules:
+            return self.split
+        return tuple(replace(picture, label=label) for picture in self.split for label in labels_in(picture.label))
+
+    def label_answers(self, subset: str) -> list[tuple[Answer, dict[str, float]]]:
+        """Return the answers to pictures of one subset of several labels, and the probability of each label.
+
+        None where the run holds none that can be read.
+        """
+        rows = [row for row in _read_rows(self.folder / PREDICTIONS) if row.get("part") == subset]
+        try:
+            return [(_answer(row), {name: _number(row[f"p({name})"]) for name in self.classes}) for row in rows]
+        except (KeyError, ValueError, TypeError):
+            return []
+
     def answer_table(self, subset: str) -> AnswerTable:
         """Read the probabilities of the answers to validation or test; no row where the run has not answered to it.
 
         Raises:
-            StorageError: the file is missing, or is not as `train` writes it.
+            WrongUsage: a picture may have several labels. StorageError: the file is missing, or is not as `train`
+                writes it.
         """
+        if self.label_rules:
+            raise WrongUsage(
+                f"The pictures of {self.shown} may have several labels.",
+                "This is about pictures that are of one class each.",
+                f"Its figures by label are in its report: {typed('report', self.shown)}",
+            )
         path = self.folder / PREDICTIONS
         rows = [row for row in read_table(path) if row.get("part") == subset]
         try:

@@ -20,6 +20,7 @@ from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
 from pawsight.reports.every_class import by_class_sentence, costs_sentences, never_sentence, sets_sentences, source_of
 from pawsight.reports.run_record import AnswerTable, RunRecord, figure
+from pawsight.reports.several_labels import several_guarantee, several_scores
 
 Doubles = NDArray[np.float64]
 Row = dict[str, str]  # of a table, by column
@@ -56,15 +57,17 @@ def answers_view(run: RunRecord) -> dict[str, Any]:
     before, after = _bins(run.temperature, table)
     detector = run.detector
     return {
-        "scores": _scores(run),
-        "has_test": run.test is not None,
+        "scores": several_scores(run) if run.label_rules else _scores(run),
+        "has_test": run.test is not None or "test" in run.several_labels,
         "crossed": crossed_sentences(run),
         "calibration": _calibration_sentence(run),
         "changed": _changed(run, table),
         "reliability_svg": reliability_svg(before, after, table.probabilities.max(axis=1))
         if table is not None and run.temperature is not None
         else "",
-        "guarantee": list(guarantee_sentences(run, _table(run, "test"))),
+        "guarantee": several_guarantee(run)
+        if run.label_rules and run.max_error is not None
+        else list(guarantee_sentences(run, _table(run, "test"))),
         "request": f"{command_of(run)[0]} --max-error 1%" if _is_unasked(run) else "",
         "detector": detector_sentence(detector) if detector is not None else "",
         "seen": list(seen_rows(detector)) if detector is not None else [],
@@ -167,6 +170,8 @@ def _ends(interval: Interval | None, written: Format) -> str:
 
 def _calibration_sentence(run: RunRecord) -> str:
     temperature = run.temperature
+    if run.label_rules:
+        return "Each label has a sigmoid of its own, fitted with a regularisation of its own; no temperature is added."
     if temperature is None:
         return NOT_CALIBRATED
     if not run.calibrated_on:

@@ -11,7 +11,7 @@ from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding
 from pawsight.reports import words
 from pawsight.reports.audit_page import EXPLAINED, SECOND_LOOK, by_severity, figure
-from pawsight.reports.candidates import data_of
+from pawsight.reports.candidates import data_of, label_words
 from pawsight.reports.pictures import Exhibit, Gallery
 from pawsight.reports.run_record import RunRecord, SuspectsRecord, pairs_up
 
@@ -39,10 +39,10 @@ def audit_view(run: RunRecord, gallery: Gallery, suspects: SuspectsRecord | None
         "leaks": _leaks_sentence(run, groups, gallery, len(pairs)),
         "pairs": pairs,
         "closest": [gallery.exhibit(pair, f"{100 * cosine:.0f}{words.NBSP}% alike") for *pair, cosine in closest],
-        "conflicts": _conflicts_sentence(findings, len(conflicts)),
+        "conflicts": "" if run.label_rules else _conflicts_sentence(findings, len(conflicts)),
         "conflicting": [gallery.exhibit(pair) for pair in conflicts[:PAIRS]],
         "is_kept": findings is not None,
-        "command": typed("inspect", data_of(run), "--report"),
+        "command": typed("inspect", data_of(run), *label_words(run), "--report"),
     }
 
 

@@ -90,8 +90,11 @@ def count_sentence(counts: Mapping[str, int]) -> str:
     return f"There {'is' if next(iter(counts.values())) == 1 else 'are'} {joined(each)}."
 
 
-def title(classes: Sequence[str]) -> str:
-    """Return the title of a report: the classes that are told apart."""
+def title(classes: Sequence[str], *, several_labels: bool = False) -> str:
+    """Return the title of a report: the classes that are told apart, or the labels that are given."""
+    if several_labels:
+        named = joined([visible(name) for name in classes]) if len(classes) <= _NAMED_CLASSES else ""
+        return f"Labels: {named}" if named else f"{len(classes):,} labels"
     if len(classes) == 2:
         return f"Telling {visible(classes[0])} from {visible(classes[1])}"
     if 2 < len(classes) <= 4:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import LEAST_WRONG, LearningCurve, Trial, trace_curve
 from pawsight.models.efficientnet_lite import Channels
 from pawsight.training.features import FeatureTable
@@ -26,8 +27,10 @@ _ROWS_AT_ONCE = 1024
 _STRENGTH = 0.01  # of the probe while names come in: too few for folds to choose it
 _SHARES, _FOLDS = (0.25, 0.5, 1.0), 5  # of the learning curve
 LEAST_NAMED = 100  # below this no learning curve is drawn
+LEAST_DRAWN = 40  # pictures drawn at random; below this their accuracy is not told
 _CLUSTERS, _TYPICAL = 24, 4  # shown first, and pictures of each; measured, see docs/experiments.md
 BATCH = 24  # pictures asked for at a time
+_DRAWN = 4  # of these at random: on them alone it can be measured how often the probe is right
 _RUN_COUNTS = 10  # named pictures a class that an earlier classifier counts as much as
 
 AUTO, ALIKE, TEACH, SURE = WAYS = ("auto", "alike", "teach", "sure")
@@ -175,10 +178,8 @@ def _distances_to(points: Floats, rows: Labels) -> Floats:
     return nearest
 
 
-def curve_of_names(scores: Floats, names: Labels, *, seed: int) -> LearningCurve | None:
-    """Draw the learning curve of the named pictures, each answered by probes that were not fitted to it.
-
-    Pictures that were chosen because they are hard are harder than the others: the curve is a cautious one.
+def errors_of_names(scores: Floats, names: Labels, *, seed: int) -> tuple[Labels, NDArray[np.bool_]] | None:
+    """Answer each named picture by probes that were not fitted to it, nor to more than a share of the others.
 
     Args:
         scores: (N, K), from `principal_components`.
@@ -186,7 +187,8 @@ def curve_of_names(scores: Floats, names: Labels, *, seed: int) -> LearningCurve
         seed: of the folds and subsets.
 
     Returns:
-        the curve, or None with fewer than 100 named pictures or a class of a single one.
+        rows (M,) of the named pictures, and whether they are answered wrong (3, M) by probes of a quarter, half and all
+        of the others; None with fewer than 100 named pictures or a class of a single one.
     """
     named = np.flatnonzero(names != UNNAMED)
     _, labels = np.unique(names[named], return_inverse=True)
@@ -202,8 +204,16 @@ def curve_of_names(scores: Floats, names: Labels, *, seed: int) -> LearningCurve
             with blas_threads_for(len(rows), int(labels.max()) + 1):
                 table, bias = fit_logistic(scores[named[rows]], labels[rows], strength=_STRENGTH)
             wrong[place, outside] = (scores[named[outside]] @ table + bias).argmax(axis=1) != labels[outside]
+    return named, wrong
+
+
+def curve_of(wrong: NDArray[np.bool_], *, seed: int) -> LearningCurve:
+    """Draw the learning curve of answers (3, M) as `errors_of_names` gives them.
+
+    Pictures that were chosen because they are doubtful gain more by names than others: the curve is a cautious one.
+    """
     trials: list[Trial] = [
-        (share, max(1, round(share * len(named))), wrong[place : place + 1]) for place, share in enumerate(_SHARES)
+        (share, max(1, round(share * wrong.shape[1])), wrong[place : place + 1]) for place, share in enumerate(_SHARES)
     ]
     return trace_curve(trials, seed=seed)
 
@@ -226,6 +236,7 @@ class Adviser:
         self._scores, self._seed, self._earlier = scores, seed, earlier
         self._points = directions(scores)
         self._clusters = clusters_of(self._points, _CLUSTERS, seed=seed)
+        self._order = np.random.default_rng(seed).permutation(len(scores))
 
     def next(
         self, names: Labels, is_aside: Mask, classes: int, way: str = AUTO, *, most: int = BATCH
@@ -236,8 +247,9 @@ class Adviser:
             names: class index (N,), `UNNAMED` where there is none.
             is_aside: pictures that are not asked about again (N,).
             classes: how many names there are, C.
-            way: "alike": the most typical pictures of 6 clusters; "teach": the most informative ones; "sure": those of
-                each class that the probe is surest of; "auto": alike until each cluster has a name, then teach.
+            way: "alike": the most typical pictures of 6 clusters; "teach": the most informative ones, and 4 that are
+                drawn at random; "sure": those of each class that the probe is surest of; "auto": alike until each
+                cluster has a name, then teach.
             most: pictures in a group, and in all where those are the most informative.
 
         Returns:
@@ -264,7 +276,9 @@ class Adviser:
             groups = [most_typical(self._points, rows, most) for rows in rows_of]
             return way, [(rows, _commonest(suggested[rows]) if is_known else None) for rows in groups]
         if way == TEACH:
-            rows = most_informative(self._points, probabilities, is_done, most)
+            drawn = self._order[~is_done[self._order]][:_DRAWN]
+            is_done[drawn] = True
+            rows = np.append(most_informative(self._points, probabilities, is_done, most - len(drawn)), drawn)
             by_class = [rows[suggested[rows] == number] for number in dict.fromkeys(suggested[rows].tolist())]
         else:
             left = np.flatnonzero(~is_done)
@@ -272,20 +286,26 @@ class Adviser:
             by_class = [left[suggested[left] == number][:most] for number in np.unique(suggested[left])]
         return way, [(rows, int(suggested[rows[0]]) if is_known else None) for rows in by_class]
 
-    def curve(self, names: Labels) -> LearningCurve | None:
-        """Draw the learning curve of the names that were given, as `curve_of_names` does."""
-        return curve_of_names(self._scores, names, seed=self._seed)
-
     def progress(self, names: Labels) -> dict[str, Any] | None:
-        """Return that curve as JSON values, with what it says about more names; None with too few of them."""
-        curve = self.curve(names)
-        if curve is None:
+        """Return what the names that were given say about more of them, as JSON values; None with too few.
+
+        `accuracy` is that of the named pictures that were drawn at random, with its 95 % interval; None below 40 of
+        them. `gain`, in percentage points by twice as many names, is of all named pictures, most of which are doubtful.
+        """
+        found = errors_of_names(self._scores, names, seed=self._seed)
+        if found is None:
             return None
-        last = curve.points[-1]
+        named, wrong = found
+        curve = curve_of(wrong, seed=self._seed)
+        is_open = names[self._order] == UNNAMED
+        drawn = self._order[: int(np.argmax(is_open))] if is_open.any() else self._order
+        mistakes = wrong[-1][np.isin(named, drawn)]
+        interval = wilson(len(mistakes) - int(mistakes.sum()), len(mistakes)) if len(mistakes) >= LEAST_DRAWN else None
         return {
-            "named": int((names != UNNAMED).sum()),
-            "accuracy": 1 - last.error,
-            "interval": [1 - last.interval.high, 1 - last.interval.low],
+            "named": len(named),
+            "drawn": len(mistakes),
+            "accuracy": None if interval is None else float(1 - mistakes.mean()),
+            "interval": None if interval is None else interval.as_list(),
             "gain": curve.gain,
             "gain_interval": curve.interval and list(curve.interval),
             "pays": more_pays(curve),

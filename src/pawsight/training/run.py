@@ -115,7 +115,7 @@ def train_run(
         options. StorageError: the disk refused.
     """
     found = found_for(source.find(), given)
-    check_several_labels(found, recipe, options, patch=patch, folds=folds)
+    check_several_labels(found, recipe, options, folds=folds)
     check_names(found.folders)
     check_reserved_names(found.folders, options)
     if options.costs is not None:
@@ -321,9 +321,7 @@ def check_reserved_names(classes: Sequence[str], options: SelectiveOptions) -> N
         )
 
 
-def check_several_labels(
-    found: Found, recipe: Recipe, options: SelectiveOptions, *, patch: Patch | None, folds: int | None
-) -> None:
+def check_several_labels(found: Found, recipe: Recipe, options: SelectiveOptions, *, folds: int | None) -> None:
     """Refuse what says nothing of pictures with several labels.
 
     Raises:
@@ -333,7 +331,6 @@ def check_several_labels(
         "--class-weights": recipe.class_weights,
         "--backbone auto": recipe.backbone == AUTO,
         "--folds": folds is not None,
-        "--patch": patch is not None,
         "--max-error-per-class": options.max_error_per_class is not None,
         "--sets": options.sets is not None,
         "--costs": options.costs is not None,
@@ -379,6 +376,15 @@ def check_split(split: Split, *, compares_epochs: bool) -> None:
             f"No training picture shows {', '.join(map(repr, untaught[:5]))}{more}.",
             f"Classes are learnt from the training set, which has {', '.join(map(repr, sorted(taught)[:5]))}.",
             "Put pictures of every class into train/, or take the others out of validation/ and test/.",
+        )
+    if not split.several_labels:
+        return
+    common = set.intersection(*(set(split.labels_of(picture)) for picture in split.part("train")))
+    if common:
+        raise BadDataset(
+            f"Every training picture has the label {min(common)!r}.",
+            "What sets it apart is learnt from pictures without it.",
+            "Add pictures without it, or leave the label out of the table.",
         )
 
 

@@ -165,10 +165,15 @@ class _Routes:
         threshold = _number(request, "threshold", whole=False, least=0, most=1)
         is_watched = _is_true(request, "window", default=True)
         async with self._received(request, state, key) as (served, uploads):
+            several = served.predictor.bundle.card.several_labels
+            if several and threshold is not None:
+                raise RequestProblem(
+                    "bad-parameter", "There is no threshold for all answers: each of several labels has its own."
+                )
             answers = await self._service.predict(served, uploads, address=state.address, is_watched=is_watched)
         if len(answers) == 1 and isinstance(answers[0], RequestProblem):
             raise answers[0]
-        predictions = [_to_json(answer, top=top, threshold=threshold) for answer in answers]
+        predictions = [_to_json(answer, top=top, threshold=threshold, several=several) for answer in answers]
         return _json({"request_id": state.id, "predictions": predictions})
 
     async def explain(self, request: Request) -> Response:
@@ -228,6 +233,7 @@ class _Routes:
                 {
                     "title": self._title or None,
                     "classes": list(card.classes),
+                    "several_labels": card.several_labels,
                     "recipe": card.recipe.get("name"),
                     "image_px": card.decode.image_px,
                     "created": card.created,
@@ -347,19 +353,23 @@ def _state(request: Request, route: str) -> RequestState:
     return state
 
 
-def _to_json(answer: Prediction | RequestProblem, *, top: int | None, threshold: float | None) -> dict[str, Any]:
+def _to_json(
+    answer: Prediction | RequestProblem, *, top: int | None, threshold: float | None, several: bool
+) -> dict[str, Any]:
     """Return one prediction as plain JSON values.
 
     Args:
         answer: a problem where the picture cannot be read.
         top: how many of the likeliest classes `probabilities` has, likeliest first; None for all, in order.
         threshold: least probability of an answer.
+        several: a picture may have several labels, so that there are `labels` and `unsure`.
     """
     if isinstance(answer, RequestProblem):
-        names = ("label", "probability", "probabilities", "decision", "verdict", "set")
+        names: tuple[str, ...] = ("label", "probability", "probabilities", "decision", "verdict", "set")
+        names += ("labels", "unsure") if several else ()
         return {"file": answer.file, **dict.fromkeys(names), "error": answer.reason, "code": answer.code}
     decision, probabilities = answer.decision, answer.probabilities or {}
-    is_answer = decision == ANSWERED
+    is_answer = decision == ANSWERED and not several
     if is_answer and threshold is not None and (answer.probability or 0) < threshold:
         decision, is_answer = UNSURE, False
     if top is not None:
@@ -373,6 +383,7 @@ def _to_json(answer: Prediction | RequestProblem, *, top: int | None, threshold:
         "decision": decision,
         "verdict": decision,  # its name in earlier versions
         "set": None if answer.set is None else list(answer.set),
+        **({"labels": list(answer.labels or ()), "unsure": list(answer.unsure or ())} if several else {}),
         "error": None,
         "code": None,
     }
@@ -472,13 +483,15 @@ def report_text(bundle: Bundle) -> str | None:
     if path is None:
         return None
     run = path.parent.resolve()
-    try:
-        root = RunRecord.read(run).root
-    except WrongUsage:
-        root = None
+    root, outside = None, set[str]()  # folders of pictures that do not lie below the root
+    with suppress(WrongUsage):
+        record = RunRecord.read(run)
+        root = record.root
+        folders = {Path(picture.name).parent for picture in record.split}
+        outside = {folder.as_posix() for folder in folders if folder.is_absolute()}
     text = path.read_text("utf-8", "replace")
     typed = [word for word in _command_paths(text) if not Path(word).is_relative_to(run.parent)]
-    places = {word: Path(word).name for word in (*typed, *([str(root)] if root else []))} | {
+    places = {word: Path(word).name for word in (*typed, *outside, *([str(root)] if root else []))} | {
         str(run.parent.parent): "."
     }
     spelled = {place: shown for place, shown in places.items() if place.strip("/")}

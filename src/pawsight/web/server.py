@@ -29,7 +29,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor
-from pawsight.core.errors import PawsightError
+from pawsight.core.errors import PawsightError, WrongUsage
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import as_path
@@ -94,6 +94,12 @@ def serve_here(
         bundle = read_bundle(
             as_path(run).resolve(), answer_all=answer_all
         )  # once: `latest` may move while files are read
+        if feedback is not None and bundle.card.several_labels:
+            raise WrongUsage(
+                f"--feedback cannot be used with {run}.",
+                "Its pictures may have several labels, and the page keeps one class a picture.",
+                "Leave --feedback out.",
+            )
         return Predictor(bundle, device=device, progress=progress)
 
     async def serve() -> None:

@@ -4,111 +4,156 @@
 // exported.
 
 import { Closed, Refused } from "./backend.js";
-import { answer, decision, setOf } from "./decision.js";
-import { all, json, seal } from "./load_model.js";
-import { mebibytes } from "./words.js";
+import { answer, decision, labelsOf, setOf } from "./decision.js";
+import { all, inBlobs, json, keep, seal } from "./load_model.js";
+import { mebibytes, messageOf, UNFAMILIAR } from "./words.js";
 import { WorkerClient } from "./worker_client.js";
+
+/** @import {Backend, Model, Prediction} from "./backend.js" */
+/** @import {Rules} from "./decision.js" */
+/** @import {Part} from "./load_model.js" */
+/** @import {Outputs} from "./worker.js" */
+
+/** @typedef {Part & {probabilities: number[][], unlikeness: number[] | null, tolerance: number}} SelfTest */
+/** @typedef {{model: Part, exam: SelfTest, runtime: Part[], heat_maps: boolean}} Files */
+/** @typedef {Files & {measured: Model["measured"], detector: Model["detector"], max_error: number | null}} Web */
+/**
+ * pawsight.json, with web.json as `web`.
+ *
+ * @typedef {Rules & {
+ *   recipe: {name?: string}, decode: {image_px: number, max_megapixels: number, version: number}, input: {name: string},
+ *   web: Web,
+ * }} Facts
+ */
 
 const FACTS = "pawsight.json";
 const WEB = "web.json";
 const LARGEST = 512 * 2 ** 20; // bytes of one file, as on the command line
 
+/** @typedef {{facts: Facts, worker: WorkerClient}} Opened */
+
+/** @returns {Backend} */
 export function inBrowser() {
-  let facts = null;
+  /** @type {Promise<Opened> | null} */
   let opened = null;
-  let worker = null;
 
-  async function open(told) {
-    facts = { ...(await json(FACTS)), web: await json(WEB) };
-    const { model, exam, runtime } = facts.web;
-    const parts = [model, exam, ...runtime];
-    const [graph, squares, script, wasm] = await all(parts, (here, of) =>
-      told(`Loading the classifier: ${mebibytes(here)} of ${mebibytes(of)}\u2026`),
-    );
-    seal();
-    told("The classifier runs its self-test\u2026");
-    const address = runtime[0].integrity
-      ? URL.createObjectURL(new Blob([script], { type: "text/javascript" }))
-      : new URL(runtime[0].address, location).href;
-    worker = new WorkerClient({ runtime: address, wasm, graph, facts });
-    await selfTest(squares, exam.tolerance);
-  }
-
-  // Nothing can be fetched again by now, so whatever goes wrong here stays wrong.
-  async function selfTest(squares, tolerance) {
-    const difference = await worker.ask("selfTest", squares).catch(({ message }) => {
-      throw new Closed(`This browser cannot run the classifier. ${message}`);
-    });
-    if (!(difference <= tolerance)) throw failed(difference, tolerance);
-  }
-
-  async function model(told = () => {}) {
+  /** @param {Parameters<Backend["model"]>[0]} told */
+  async function model(told) {
     opened ??= open(told).catch((error) => {
       if (!(error instanceof Closed)) opened = null; // the next call tries anew
       throw error;
     });
-    await opened;
-    return modelFrom(facts);
+    return modelFrom((await opened).facts);
   }
 
+  async function ready() {
+    await model(() => {});
+    return /** @type {Promise<Opened>} */ (opened);
+  }
+
+  /** @param {File[]} files */
   async function classify(files) {
-    await model();
-    return Promise.all(files.map((file) => predicted(file)));
+    const { facts, worker } = await ready();
+    return Promise.all(files.map(async (file) => prediction(file.name, await worker.ask("classify", file), facts)));
   }
 
-  async function predicted(file) {
-    const { error, outputs } = await worker.ask("classify", file);
-    if (error)
-      return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, set: null, error };
-    return prediction(file.name, outputs, facts);
+  /** @param {File} file @param {string} label */
+  async function explain(file, label) {
+    const { facts, worker } = await ready();
+    const { error, blob } = await worker.ask("explain", { file, place: facts.classes.indexOf(label) });
+    if (error) throw new Refused(error, { again: false });
+    return blob;
   }
 
   const privacy = "Pictures never leave this device. Once it is loaded, this page asks nothing of the network.";
-  return { privacy, links: [], model, classify, explain: none, openReport: none };
+  return { privacy, links: [], model, classify, explain, openReport: none };
 }
 
-function prediction(file, { probabilities: given, unlikeness }, facts) {
-  const probabilities = Array.from(given);
+/** @param {Parameters<Backend["model"]>[0]} told @returns {Promise<Opened>} */
+async function open(told) {
+  if (typeof WebAssembly === "undefined") throw new Closed(NO_WEBASSEMBLY);
+  await keep();
+  /** @type {Facts} */
+  const facts = { ...(await json(FACTS)), web: await json(WEB) };
+  const { model, exam, runtime } = facts.web;
+  const own = await inBlobs(new URL("./worker.js", import.meta.url));
+  const [graph, squares, script, wasm] = await all([model, exam, ...runtime], (here, of) =>
+    told(`Loading the classifier: ${mebibytes(here)} of ${mebibytes(of)}`, here / of),
+  );
+  seal();
+  told("The classifier runs its self-test\u2026");
+  const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  const worker = new WorkerClient(own, { runtime: address, wasm, graph, facts });
+  await selfTest(worker, squares, exam.tolerance);
+  return { facts, worker };
+}
+
+const NO_WEBASSEMBLY =
+  "This browser does not run WebAssembly, which the classifier needs. Use a current Chrome, Edge, Firefox or Safari; some " +
+  "browsers turn it off in a mode of higher security.";
+
+/**
+ * Nothing can be fetched again by now, so whatever goes wrong here stays wrong.
+ *
+ * @param {WorkerClient} worker
+ * @param {ArrayBuffer} squares
+ * @param {number} tolerance
+ */
+async function selfTest(worker, squares, tolerance) {
+  const difference = await worker.ask("selfTest", squares).catch((error) => {
+    throw new Closed(`This browser cannot run the classifier. ${messageOf(error)}`);
+  });
+  if (difference <= tolerance) return;
+  const off = Number.isFinite(difference)
+    ? `a probability is off by ${difference.toFixed(4)}, ${tolerance} is allowed`
+    : "its answers are no numbers";
+  throw new Closed(
+    `This copy of the classifier fails its self-test in this browser: ${off}. It answers nothing. Export it again.`,
+  );
+}
+
+/** @param {string} file @param {{error?: string, outputs: Outputs}} answered @param {Facts} facts @returns {Prediction} */
+function prediction(file, { error, outputs }, facts) {
+  if (error) return { file, label: null, probability: null, probabilities: null, verdict: null, set: null, error };
+  const { probabilities, unlikeness } = outputs;
+  const verdict = decision(probabilities, unlikeness, facts);
   const named = Object.fromEntries(facts.classes.map((name, place) => [name, probabilities[place]]));
+  if (facts.several_labels) {
+    const found = verdict === UNFAMILIAR ? { labels: [], unsure: [] } : labelsOf(probabilities, facts);
+    return { file, label: null, probability: null, probabilities: named, verdict, set: null, ...found, error: null };
+  }
   const best = answer(probabilities, facts);
-  const said = decision(probabilities, unlikeness, facts);
-  const label = said === "answered" ? facts.classes[best] : said;
+  const isAnswered = verdict === "answered";
   return {
     file,
-    label,
-    probability: said === "answered" ? probabilities[best] : null,
+    label: isAnswered ? facts.classes[best] : verdict,
+    probability: isAnswered ? probabilities[best] : null,
     probabilities: named,
-    verdict: said,
-    set: setOf(probabilities, said, facts),
+    verdict,
+    set: setOf(probabilities, verdict, facts),
     error: null,
   };
 }
 
-function modelFrom(facts) {
+/** @param {Facts} facts @returns {Model} */
+function modelFrom({ classes, several_labels: several, recipe, decode, sets, web }) {
   return {
-    classes: facts.classes,
-    recipe: facts.recipe.name ?? null,
-    imagePx: facts.decode.image_px,
-    measured: facts.web.measured ?? null,
-    maxError: facts.web.max_error,
-    sets: facts.sets ? facts.sets.coverage : null,
-    detector: facts.web.detector ?? null,
-    heatMaps: false,
+    classes,
+    severalLabels: Array.isArray(several),
+    recipe: recipe.name ?? null,
+    imagePx: decode.image_px,
+    measured: web.measured ?? null,
+    maxError: web.max_error,
+    sets: sets ? sets.coverage : null,
+    detector: web.detector,
+    heatMaps: web.heat_maps,
     report: null,
     group: { files: 1, bytes: LARGEST },
     largest: LARGEST,
   };
 }
 
-function failed(difference, tolerance) {
-  const off = Number.isFinite(difference)
-    ? `a probability is off by ${difference.toFixed(4)}, ${tolerance} is allowed`
-    : "its answers are no numbers";
-  return new Closed(
-    `This copy of the classifier fails its self-test in this browser: ${off}. It answers nothing. Export it again.`,
-  );
-}
-
+/** @returns {Promise<Blob>} */
 async function none() {
   throw new Refused("There is none in this copy.", { again: false });
 }

@@ -1,7 +1,9 @@
 // What all readers of bytes share.
 
-export class Unreadable extends Error {} // its message is the reason, in the words of the command line
+/** Its message is the reason, in the words of the command line. */
+export class Unreadable extends Error {}
 
+/** Bytes as text, one sign each. @param {Uint8Array} bytes @param {number} from @param {number} length */
 export function latin(bytes, from, length) {
   let text = "";
   for (const one of bytes.subarray(from, from + length)) text += String.fromCharCode(one);

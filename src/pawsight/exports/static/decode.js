@@ -9,13 +9,19 @@ import { checkMegapixels, recognise } from "./file_header.js";
 import { unturned } from "./jpeg.js";
 import { reduced, square, upright } from "./resize.js";
 
+/** @import {Raster} from "./resize.js" */
+
 const STRIP = 1 << 22; // pixels that are read from the browser's memory at once
 const WITHOUT_PROFILES = 2; // version of the decoder that passed profiles over; its bundles are answered as before
 
+/**
+ * @param {Blob} file
+ * @param {{side: number, maxMegapixels: number, version: number}} settings
+ */
 export async function decode(file, { side, maxMegapixels, version }) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const told = recognise(bytes, { maxMegapixels });
-  const whole = told.turned?.length ? new Blob([unturned(bytes, told.turned)]) : new Blob([bytes]);
+  const whole = told.turned.length ? new Blob([unturned(bytes, told.turned)]) : new Blob([bytes]);
   const bitmap = await unpacked(whole, version);
   try {
     checkMegapixels(bitmap, maxMegapixels);
@@ -27,6 +33,7 @@ export async function decode(file, { side, maxMegapixels, version }) {
   }
 }
 
+/** @param {Blob} blob @param {number} version */
 async function unpacked(blob, version) {
   const colorSpaceConversion = version <= WITHOUT_PROFILES ? "none" : "default";
   try {
@@ -36,13 +43,19 @@ async function unpacked(blob, version) {
   }
 }
 
-// Pillow lets libjpeg-turbo make a JPEG smaller while decoding, which takes means of 2, 4 or 8 pixels square.
+/**
+ * Pillow lets libjpeg-turbo make a JPEG smaller while decoding, which takes means of 2, 4 or 8 pixels square.
+ *
+ * @param {Raster} raster
+ * @param {number} side
+ */
 function drafted(raster, side) {
   const room = Math.min(Math.floor(raster.width / side), Math.floor(raster.height / side));
   const scale = [8, 4, 2].find((one) => one <= room) ?? 1;
   return reduced(raster, scale, scale);
 }
 
+/** @param {ImageBitmap} bitmap @returns {Raster} */
 function pixels(bitmap) {
   const { width, height } = bitmap;
   const rows = Math.min(height, Math.max(1, Math.floor(STRIP / width)));
@@ -58,6 +71,7 @@ function pixels(bitmap) {
   return { width, height, data };
 }
 
+/** @param {Uint8ClampedArray} from @param {Uint8ClampedArray} to @param {number} start */
 function copy(from, to, start) {
   for (let at = 0, place = start; at < from.length; at += 4, place += 3) {
     to[place] = from[at];

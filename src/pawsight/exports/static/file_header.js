@@ -1,9 +1,20 @@
 // Reads the kind, size and orientation of a file from its first bytes, before anything unpacks it.
 //
-// Returns {kind, width, height, orientation}, or throws Unreadable with the reasons that the command line gives.
+// Throws Unreadable with the reasons that the command line gives.
 
 import { latin, Unreadable } from "./bytes.js";
 import { jpeg } from "./jpeg.js";
+
+/** @import {Turned} from "./jpeg.js" */
+/**
+ * @typedef {object} Header
+ * @property {string} kind
+ * @property {number} width
+ * @property {number} height
+ * @property {number} orientation as EXIF numbers them, 1 for upright
+ * @property {Turned[]} turned where the orientation is told
+ */
+/** @typedef {Pick<Header, "kind" | "width" | "height"> & Partial<Header> & {scans?: (allowed: number) => boolean}} Found */
 
 const OTHERS = [
   ["%PDF", "PDF"],
@@ -18,6 +29,7 @@ const OTHERS = [
   ["\x1a\x45\xdf\xa3", "a video (Matroska)"],
   ["FUJIFILMCCD-RAW", "Fujifilm raw (RAF)"],
 ];
+/** @type {Record<string, string>} */
 const BRANDS = {
   heic: "HEIC",
   heix: "HEIC",
@@ -32,6 +44,7 @@ const MOST_MEGAPIXELS = 1000; // that any option allows: a file of more is no pi
 const WEB_PAGE = "a web page in place of the picture, such as an error or a login: download the picture again"; // as images/decode.py says it
 const BOXES_LOOKED_AT = 1 << 16; // bytes in which a picture of AVIF must have told its size
 
+/** @param {Uint8Array} bytes @param {{maxMegapixels: number}} limits @returns {Header} */
 export function recognise(bytes, { maxMegapixels }) {
   if (!bytes.length) throw new Unreadable("empty");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -45,9 +58,10 @@ export function recognise(bytes, { maxMegapixels }) {
   checkMegapixels(found, maxMegapixels);
   const scans = (1e9 * Math.max(1, maxMegapixels / 50)) / (found.width * found.height);
   if (found.scans?.(Math.floor(scans))) throw new Unreadable("too large");
-  return { orientation: 1, ...found };
+  return { orientation: 1, turned: [], ...found };
 }
 
+/** @param {{width: number, height: number}} size @param {number} allowed megapixels */
 export function checkMegapixels({ width, height }, allowed) {
   const megapixels = Math.ceil((width * height) / 1e5) / 10;
   if (width * height <= allowed * 1e6) return;
@@ -56,6 +70,7 @@ export function checkMegapixels({ width, height }, allowed) {
   );
 }
 
+/** @param {DataView} view @param {Uint8Array} bytes @returns {Found} */
 function look(view, bytes) {
   const start = latin(bytes, 0, 16);
   if (start.startsWith("\xff\xd8\xff")) return { kind: "JPEG", ...jpeg(bytes) };
@@ -68,6 +83,7 @@ function look(view, bytes) {
   throw new Unreadable(other(bytes, start));
 }
 
+/** @param {Uint8Array} bytes @param {string} start */
 function other(bytes, start) {
   const known = OTHERS.find(([sign]) => start.startsWith(sign));
   const head = latin(bytes, 0, 512)
@@ -79,12 +95,14 @@ function other(bytes, start) {
   return /^(<!doctype html|<html)/.test(head) ? WEB_PAGE : "not a picture";
 }
 
+/** @param {DataView} view @param {Uint8Array} bytes */
 function png(view, bytes) {
   for (let at = 8; latin(bytes, at + 4, 4) !== "IEND"; at += 12 + view.getUint32(at))
     view.getUint32(at + 8 + view.getUint32(at));
   return { kind: "PNG", width: view.getUint32(16), height: view.getUint32(20) };
 }
 
+/** @param {DataView} view */
 function bmp(view) {
   const old = view.getUint32(14, true) === 12;
   const [width, height] = old
@@ -93,9 +111,11 @@ function bmp(view) {
   return { kind: "BMP", width: Math.abs(width), height: Math.abs(height) };
 }
 
+/** @param {DataView} view @param {Uint8Array} bytes */
 function webp(view, bytes) {
   if (view.getUint32(4, true) + 8 > bytes.length) throw new Unreadable("truncated");
   const kind = latin(bytes, 12, 4);
+  /** @param {number} at */
   const three = (at) => (view.getUint16(at, true) | (view.getUint8(at + 2) << 16)) + 1;
   if (kind === "VP8X") return { kind: "WEBP", width: three(24), height: three(27) };
   if (kind === "VP8L") {
@@ -105,7 +125,13 @@ function webp(view, bytes) {
   return { kind: "WEBP", width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
 }
 
-// The largest size that any box `ispe` tells (ISO/IEC 23008-12, 6.5.3): thumbnails and alpha tell theirs too.
+/**
+ * The largest size that any box `ispe` tells (ISO/IEC 23008-12, 6.5.3): thumbnails and alpha tell theirs too.
+ *
+ * @param {DataView} view
+ * @param {Uint8Array} bytes
+ * @param {string} brand
+ */
 function boxed(view, bytes, brand) {
   if (brand !== "avif" && brand !== "avis") throw new Unreadable(`${BRANDS[brand] ?? "a video (MP4)"} is not read`);
   const head = latin(bytes, 0, BOXES_LOOKED_AT);

@@ -2,13 +2,16 @@
 
 import { latin, Unreadable } from "./bytes.js";
 
+/** @typedef {{value: number, at: number, little: boolean}} Turned an orientation, its position and order of bytes */
+
 const SCAN = 0xda;
 const END = 0xd9;
 const ORIENTATION = 0x0112;
 
+/** @param {Uint8Array} bytes */
 export function jpeg(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const found = { width: 0, height: 0, orientation: 1, turned: [] };
+  const found = { width: 0, height: 0, turned: /** @type {Turned[]} */ ([]) };
   let at = next(bytes, 2);
   while (bytes[at] !== SCAN) {
     const length = view.getUint16(at + 1);
@@ -21,16 +24,26 @@ export function jpeg(bytes) {
   const from = at + 1;
   if (!hasEnd(bytes, from)) throw new Unreadable("truncated");
   const [first] = found.turned;
-  return { ...found, orientation: first ? first.value : 1, scans: (allowed) => hasMore(bytes, allowed) };
+  return {
+    ...found,
+    orientation: first ? first.value : 1,
+    /** @param {number} allowed */ scans: (allowed) => hasMore(bytes, allowed),
+  };
 }
 
-// The same file for a decoder that must not turn it: one that is told to leave EXIF alone may do so or not.
+/**
+ * The same file for a decoder that must not turn it: one that is told to leave EXIF alone may do so or not.
+ *
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {Turned[]} turned
+ */
 export function unturned(bytes, turned) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (const { at, little } of turned) view.setUint16(at, 1, little);
   return bytes;
 }
 
+/** @param {Uint8Array} bytes @param {number} at */
 function next(bytes, at) {
   let place = at;
   while (place < bytes.length && (bytes[place] !== 0xff || bytes[place + 1] === 0xff || bytes[place + 1] === 0))
@@ -39,17 +52,24 @@ function next(bytes, at) {
   return place + 1;
 }
 
+/** @param {number} marker */
 function isFrame(marker) {
   return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 }
 
+/** @param {Uint8Array} bytes @param {number} from */
 function hasEnd(bytes, from) {
   for (let at = from; (at = bytes.indexOf(END, at)) > 0; at += 1) if (bytes[at - 1] === 0xff) return true;
   return false;
 }
 
-// Every scan passes over the whole picture, so that a small file of many keeps a decoder busy for long. Looked through
-// as libjpeg does, since a phone's short video behind the picture may hold any bytes.
+/**
+ * Every scan passes over the whole picture, so that a small file of many keeps a decoder busy for long. Looked through
+ * as libjpeg does, since a phone's short video behind the picture may hold any bytes.
+ *
+ * @param {Uint8Array} bytes
+ * @param {number} allowed
+ */
 function hasMore(bytes, allowed) {
   let scans = 0;
   for (let at = 2; (at = bytes.indexOf(0xff, at)) >= 0 && at + 1 < bytes.length; ) {
@@ -62,6 +82,7 @@ function hasMore(bytes, allowed) {
   return false;
 }
 
+/** @param {DataView} view @param {number} start @param {number} end @returns {Turned[]} */
 function orientation(view, start, end) {
   if (end > view.byteLength || end - start < 8) return [];
   const little = view.getUint16(start) === 0x4949;

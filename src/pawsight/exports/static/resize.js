@@ -3,13 +3,17 @@
 // As Image.resize(size, BILINEAR, reducing_gap=2): means of whole blocks first (Reduce.c), then a triangle filter as wide as
 // one new pixel, across and down, in fixed point with 22 bits (Resample.c).
 
+/** @typedef {{width: number, height: number, data: Uint8ClampedArray<ArrayBuffer>}} Raster red, green, blue */
+
 const BITS = 22;
 const HALF = 1 << (BITS - 1);
 const GAP = 2; // the blocks leave at least twice the pixels that are wanted
 
+/** @param {Raster} raster @param {number} side */
 export function square(raster, side) {
   const [across, down] = [raster.width, raster.height].map((length) => Math.trunc(length / side / GAP) || 1);
   const small = reduced(raster, across, down);
+  /** @type {((raster: Raster) => Raster)[]} */
   const passes = [
     (one) =>
       one.width === side && across === 1 ? one : stretchedAcross(one, side, Math.fround(raster.width / across)),
@@ -19,12 +23,24 @@ export function square(raster, side) {
   return passes.reduce((one, pass) => pass(one), small);
 }
 
-// Pillow 13 goes down first where that leaves much less for the other pass. Found by trying; it decides who rounds first.
+/**
+ * Pillow 13 goes down first where that leaves much less for the other pass. Found by trying; it decides who rounds first.
+ *
+ * @param {Raster} raster
+ * @param {number} side
+ */
 function isTall({ width, height }, side) {
   return height - side > Math.max(0, 2 * (width - side));
 }
 
-// Means of blocks of across x down pixels; those at the right and lower edge may be of fewer.
+/**
+ * Means of blocks of across x down pixels; those at the right and lower edge may be of fewer.
+ *
+ * @param {Raster} raster
+ * @param {number} across
+ * @param {number} down
+ * @returns {Raster}
+ */
 export function reduced(raster, across, down) {
   if (across === 1 && down === 1) return raster;
   const { width, height, data } = raster;
@@ -44,6 +60,13 @@ export function reduced(raster, across, down) {
   return { width: columns, height: rows, data: out };
 }
 
+/**
+ * @param {Uint32Array} sums
+ * @param {Uint8ClampedArray} data
+ * @param {number} start
+ * @param {number} width
+ * @param {number} across
+ */
 function addBlocks(sums, data, start, width, across) {
   let place = start;
   for (let x = 0, to = 0; x < width; to += 3) {
@@ -56,12 +79,18 @@ function addBlocks(sums, data, start, width, across) {
   }
 }
 
-// Pillow multiplies by a reciprocal that it found in single precision.
+/** Pillow multiplies by a reciprocal that it found in single precision. @param {number} sum @param {number} pixels */
 function mean(sum, pixels) {
   return Math.floor(((sum + (pixels >> 1)) * Math.trunc(Math.fround(2 ** 24 / pixels))) / 2 ** 24);
 }
 
-// For each new pixel: the first old one it draws on, how many, and their weights. `length` may end within a pixel.
+/**
+ * For each new pixel: the first old one it draws on, how many, and their weights. `length` may end within a pixel.
+ *
+ * @param {number} count
+ * @param {number} length
+ * @param {number} side
+ */
 function weights(count, length, side) {
   const scale = length / side;
   const support = Math.max(scale, 1);
@@ -82,10 +111,12 @@ function weights(count, length, side) {
   return plan;
 }
 
+/** @param {number} distance */
 function triangle(distance) {
   return Math.max(0, 1 - Math.abs(distance));
 }
 
+/** @param {Raster} raster @param {number} side @param {number} length @returns {Raster} */
 function stretchedAcross({ width, height, data }, side, length) {
   const { most, first, number, weight } = weights(width, length, side);
   const out = new Uint8ClampedArray(3 * side * height);
@@ -106,6 +137,7 @@ function stretchedAcross({ width, height, data }, side, length) {
   return { width: side, height, data: out };
 }
 
+/** @param {Raster} raster @param {number} side @param {number} length @returns {Raster} */
 function stretchedDown({ width, height, data }, side, length) {
   const { most, first, number, weight } = weights(height, length, side);
   const out = new Uint8ClampedArray(3 * width * side);
@@ -122,7 +154,11 @@ function stretchedDown({ width, height, data }, side, length) {
   return { width, height: side, data: out };
 }
 
-// EXIF orientation of a square: which place of it each place of the upright one shows.
+/**
+ * EXIF orientation of a square: which place of it each place of the upright one shows.
+ *
+ * @type {Record<number, (x: number, y: number, end: number) => [column: number, row: number]>}
+ */
 const TURNS = {
   2: (x, y, end) => [end - x, y],
   3: (x, y, end) => [end - x, end - y],
@@ -133,6 +169,7 @@ const TURNS = {
   8: (x, y, end) => [end - y, x],
 };
 
+/** @param {Raster} raster @param {number} orientation @returns {Raster} */
 export function upright(raster, orientation) {
   const turn = TURNS[orientation];
   if (!turn) return raster;

@@ -4,14 +4,22 @@ import { Refused } from "./backend.js";
 
 const SILENT_MS = 120_000; // longer than the largest picture takes on a slow phone
 
+/** @typedef {{deed: string, given: unknown, resolve: (value: any) => void, reject: (error: Error) => void}} Question */
+
 export class WorkerClient {
-  constructor(needs) {
+  /** @param {string} address of its script @param {import("./worker.js").Needs} needs what every worker is opened with */
+  constructor(address, needs) {
+    this.address = address;
     this.needs = needs;
+    /** @type {Question[]} */
     this.questions = [];
+    /** @type {Worker | null} */
     this.worker = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.patience = undefined;
   }
 
-  // Promise of the worker's answer to `deed` with `given`.
+  /** The worker's answer to `deed` with `given`. @param {string} deed @param {unknown} given @returns {Promise<any>} */
   ask(deed, given) {
     return new Promise((resolve, reject) => {
       this.questions.push({ deed, given, resolve, reject });
@@ -28,7 +36,7 @@ export class WorkerClient {
   }
 
   begin() {
-    const worker = new Worker(own(new URL("./worker.js", import.meta.url)), { type: "module" });
+    const worker = new Worker(this.address, { type: "module" });
     worker.onmessage = ({ data }) => this.answered(data);
     worker.onerror = (event) => {
       event.preventDefault();
@@ -38,17 +46,19 @@ export class WorkerClient {
     return worker;
   }
 
+  /** @param {{value?: unknown, trouble?: string}} answer */
   answered({ value, trouble }) {
     clearTimeout(this.patience);
-    const { resolve, reject } = this.questions.shift();
-    if (trouble === undefined) resolve(value);
+    const question = this.questions.shift();
+    if (trouble === undefined) question?.resolve(value);
     else {
       this.end();
-      reject(new Refused(`The classifier broke down: ${trouble}`));
+      question?.reject(new Refused(`The classifier broke down: ${trouble}`));
     }
     this.next();
   }
 
+  /** @param {string} reason */
   gone(reason) {
     clearTimeout(this.patience);
     this.end();
@@ -60,10 +70,4 @@ export class WorkerClient {
     this.worker?.terminate();
     this.worker = null;
   }
-}
-
-// A worker from the network has a policy of its own, that of its response; one from a blob has the page's, and so the
-// same bar against requests.
-function own(address) {
-  return URL.createObjectURL(new Blob([`import ${JSON.stringify(address.href)};`], { type: "text/javascript" }));
 }

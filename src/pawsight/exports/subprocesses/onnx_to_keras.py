@@ -391,6 +391,10 @@ def _softmax(operands: Operands, attributes: Attributes) -> Value:
     return GraphTensor(layers.Softmax()(operands[0].tensor))
 
 
+def _sigmoid(operands: Operands, _attributes: Attributes) -> Value:
+    return GraphTensor(layers.Activation("sigmoid")(operands[0].tensor), operands[0].channels_first)
+
+
 def _sqrt(operands: Operands, _attributes: Attributes) -> Value:
     return GraphTensor(ops.sqrt(operands[0].tensor), operands[0].channels_first)
 
@@ -442,6 +446,7 @@ OPERATORS: Mapping[str, Callable[[Operands, Attributes], Value]] = {
     "Relu": _relu,
     "Reshape": reshape,
     "Shape": shape,
+    "Sigmoid": _sigmoid,
     "Slice": slice_shape,
     "Softmax": _softmax,
     "Sqrt": _sqrt,

@@ -3,21 +3,29 @@
 import { answer } from "./answer_card.js";
 import { Busy } from "./backend.js";
 import { at } from "./dom.js";
-import { count, kindOf, spoken } from "./words.js";
+import { count, kindOf, messageOf, spoken } from "./words.js";
+
+/** @import {Backend, Item, Prediction} from "./backend.js" */
+/** @typedef {{same: number, words: string}} Live frames with the same answer, and that */
 
 const LIVE_MS = 200; // from one live frame to the next, where the answer comes sooner
 const LIVE_PX = 640; // longer side of a live frame
 const STEADY = 3; // frames with the same answer before it is read out
 
+/** @type {Record<string, string>} */
 const WORDS = {
   NotAllowedError: "The browser does not let this page use the camera. Allow it beside the address and try again.",
   NotFoundError: "This device has no camera.",
   NotReadableError: "Another program is using the camera.",
 };
 
-// found(files): photographs were taken; classify(files) -> Promise of predictions, for live answers.
+/**
+ * @param {(files: File[]) => void} found photographs were taken
+ * @param {Backend["classify"]} classify for live answers
+ */
 export function camera(found, classify) {
   const [dialog, video] = [at("camera"), at("video")];
+  /** @type {{stream: MediaStream | null, facing: string, taken: number, session: number, live: Live | null, asked: Promise<unknown>}} */
   const state = { stream: null, facing: "environment", taken: 0, session: 0, live: null, asked: Promise.resolve() };
 
   at("photograph").addEventListener("click", () => {
@@ -51,10 +59,12 @@ export function camera(found, classify) {
       if (!dialog.open) return stream.getTracks().forEach((track) => track.stop());
       await show(stream);
     } catch (error) {
-      tell(WORDS[error.name] ?? `The camera does not start (${error.name}).`);
+      const name = error instanceof Error ? error.name : "";
+      tell(WORDS[name] ?? `The camera does not start (${name}).`);
     }
   }
 
+  /** @param {MediaStream} stream */
   async function show(stream) {
     state.stream = stream;
     video.srcObject = stream;
@@ -77,13 +87,13 @@ export function camera(found, classify) {
     flash();
   }
 
-  // What the camera sees, as a JPEG; null where it gives nothing.
+  /** What the camera sees, as a JPEG; null where it gives nothing. @returns {Promise<Blob | null>} */
   function frame(most = Infinity) {
     const scale = Math.min(1, most / Math.max(video.videoWidth, video.videoHeight));
     const canvas = document.createElement("canvas");
     canvas.width = Math.round(video.videoWidth * scale);
     canvas.height = Math.round(video.videoHeight * scale);
-    canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
+    canvas.getContext("2d")?.drawImage(video, 0, 0, canvas.width, canvas.height);
     return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
   }
 
@@ -102,6 +112,7 @@ export function camera(found, classify) {
     }
   }
 
+  /** @param {Live} live */
   async function look(live) {
     try {
       const blob = await frame(LIVE_PX);
@@ -112,18 +123,24 @@ export function camera(found, classify) {
       if (error instanceof Busy) return new Promise((resolve) => setTimeout(resolve, 1000 * error.seconds));
       if (state.live !== live) return;
       unwatch();
-      tell(error.message);
+      tell(messageOf(error));
     }
   }
 
-  // Each answer is seen; one that stays is read out, once.
+  /** Each answer is seen; one that stays is read out, once. @param {Live} live @param {Prediction} prediction */
   function tellLive(live, prediction) {
-    const item = { name: "Live", state: "done", reason: prediction.error, code: prediction.code, prediction };
+    const item = /** @type {Item} */ ({
+      name: "Live",
+      state: "done",
+      reason: prediction.error,
+      code: prediction.code ?? null,
+      prediction,
+    });
     const kind = kindOf(item);
     at("live").hidden = false;
     at("live").className = `live ${kind}`;
     at("live").replaceChildren(...answer(item, kind));
-    const words = kind === "answer" ? prediction.label : kind;
+    const words = kind === "answer" ? String(prediction.label) : kind;
     live.same = words === live.words ? live.same + 1 : 1;
     live.words = words;
     if (live.same === STEADY) at("live-told").textContent = spoken(item);
@@ -149,6 +166,7 @@ export function camera(found, classify) {
     at("shoot").disabled = at("watch").disabled = true;
   }
 
+  /** @param {string} words */
   function tell(words) {
     at("camera-told").textContent = words;
   }

@@ -1,16 +1,21 @@
 // The API reference: shows /openapi.json to people.
 
 import { at, element } from "./dom.js";
+import { messageOf } from "./words.js";
 
-const lastOf = (reference) => reference?.split("/").pop();
+/** @param {string} reference */
+const lastOf = (reference) => reference.slice(reference.lastIndexOf("/") + 1);
 
+/** @param {string[][]} rows */
 function table(rows) {
   const lines = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
   return element("div", { class: "wide" }, element("table", {}, ...lines));
 }
 
-function operation(path, method, { summary, description, security, requestBody, responses }, shared) {
-  const answers = Object.entries(responses).map(([status, response]) => {
+/** @param {string} path @param {string} method @param {any} told @param {Record<string, any>} shared */
+function operation(path, method, told, shared) {
+  const { summary, description, security, requestBody, responses } = told;
+  const answers = Object.entries(/** @type {Record<string, any>} */ (responses)).map(([status, response]) => {
     const { description: words, content = {} } = response.$ref ? shared[lastOf(response.$ref)] : response;
     const kinds = Object.keys(content).filter((kind) => kind !== "application/problem+json");
     return [status, words + (kinds.length ? ` (${kinds.join(", ")})` : "")];
@@ -38,12 +43,15 @@ function operation(path, method, { summary, description, security, requestBody, 
   );
 }
 
+/** @param {string} name @param {any} schema */
 function schema(name, { description, properties = {} }) {
-  const fields = Object.entries(properties).map(([field, { type, $ref, description: words }]) => [
-    field,
-    [type ?? lastOf($ref) ?? "one of a few"].flat().join(" or "),
-    words,
-  ]);
+  const fields = Object.entries(/** @type {Record<string, any>} */ (properties)).map(
+    ([field, { type, $ref, description: words }]) => [
+      field,
+      [type ?? ($ref ? lastOf($ref) : "one of a few")].flat().join(" or "),
+      words,
+    ],
+  );
   return element("details", {}, element("summary", {}, name), element("div", {}, description, table(fields)));
 }
 
@@ -52,20 +60,21 @@ async function show() {
   try {
     const { info, paths, components, "x-limits": limits } = await (await fetch("/openapi.json")).json();
     at("about").textContent = `${info.title} ${info.version}. ${info.description}`;
-    const operations = Object.entries(paths).flatMap(([path, item]) =>
-      Object.entries(item).map(([method, told]) => operation(path, method, told, components.responses)),
+    const operations = Object.entries(/** @type {Record<string, Record<string, any>>} */ (paths)).flatMap(
+      ([path, item]) =>
+        Object.entries(item).map(([method, told]) => operation(path, method, told, components.responses)),
     );
     at("operations").replaceChildren(element("h2", {}, "Addresses"), ...operations);
-    const schemas = Object.entries(components.schemas).map(([name, told]) => schema(name, told));
+    const schemas = Object.entries(/** @type {Record<string, any>} */ (components.schemas)).map(([name, told]) =>
+      schema(name, told),
+    );
     at("schemas").replaceChildren(element("h2", {}, "What is sent back"), ...schemas);
-    const rows = Object.entries(limits).map(([name, { value, unit, description }]) => [
-      name,
-      `${value} ${unit}`,
-      description,
-    ]);
+    const rows = Object.entries(/** @type {Record<string, any>} */ (limits)).map(
+      ([name, { value, unit, description }]) => [name, `${value} ${unit}`, description],
+    );
     at("limits").replaceChildren(element("h2", {}, "Limits"), table(rows));
   } catch (error) {
-    at("operations").replaceChildren(element("p", {}, `The description could not be read: ${error.message}`));
+    at("operations").replaceChildren(element("p", {}, `The description could not be read: ${messageOf(error)}`));
   }
 }
 

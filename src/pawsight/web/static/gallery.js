@@ -4,10 +4,17 @@
 
 import { fill, showPicture } from "./answer_card.js";
 import { at, element } from "./dom.js";
-import { count, kindOf, tally } from "./words.js";
+import { count, hasLabels, keysOf, kindOf, tally } from "./words.js";
+
+/** @import {Actions} from "./answer_card.js" */
+/** @import {Item, Model} from "./backend.js" */
+/** @typedef {[key: string, words: string, number: number]} Kind */
 
 const MOST_CHIPS = 8; // more kinds of answers than that are chosen from a list
+/** @type {Record<string, number>} */
+const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 const FRAME_MS = 8; // of drawing cards in one frame
+/** @type {Record<string, ((one: Item, other: Item) => number) | null>} */
 const ORDERS = {
   newest: null,
   unsure: (one, other) => confidence(one) - confidence(other),
@@ -15,16 +22,39 @@ const ORDERS = {
   name: (one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }),
 };
 
+/** @type {Model} */
+const NO_MODEL = {
+  classes: [],
+  recipe: null,
+  imagePx: null,
+  measured: null,
+  maxError: null,
+  sets: null,
+  detector: null,
+  heatMaps: false,
+  report: null,
+  group: { files: 1, bytes: 0 },
+  largest: 0,
+};
+
 export class Gallery {
+  /** @param {Actions} actions */
   constructor(actions) {
     this.actions = actions;
+    /** @type {Item[]} */
     this.items = [];
-    this.model = { heatMaps: false, maxError: null, sets: null, classes: [] };
+    /** @type {Model} that of the backend comes later */
+    this.model = NO_MODEL;
     this.chosen = "";
     this.order = "newest";
+    /** @type {Map<Item, HTMLElement>} */
     this.cards = new Map();
+    /** @type {Set<Item>} */
     this.undrawn = new Set();
+    /** @type {[place: number, item: Item][]} */
     this.removed = [];
+    this.scheduled = this.wasWaiting = false;
+    this.told = "";
     this.list = at("gallery");
     this.failed = at("failed");
     at("answers").addEventListener("keydown", (event) => this.key(event));
@@ -32,25 +62,30 @@ export class Gallery {
     at("as-list").addEventListener("click", () => this.asList(!this.list.classList.contains("rows")));
   }
 
+  /** @param {Model} model */
   know(model) {
     this.model = model;
     this.items.forEach((item) => this.draw(item));
   }
 
+  /** @param {Item[]} items */
   add(items) {
     this.items.unshift(...items);
     for (const item of items) this.cards.set(item, element("li", { class: "card waiting" }));
-    this.list.prepend(...items.map((item) => this.cards.get(item)));
+    this.list.prepend(...items.map((item) => this.card(item)));
     items.forEach((item) => this.draw(item));
   }
 
+  /** @param {Item} item */
   draw(item) {
     if (this.cards.has(item)) this.undrawn.add(item);
     this.schedule();
   }
 
+  /** @param {Item} item */
   drawPicture(item) {
-    if (this.cards.has(item)) showPicture(this.cards.get(item), item);
+    const card = this.cards.get(item);
+    if (card) showPicture(card, item);
   }
 
   schedule() {
@@ -71,6 +106,7 @@ export class Gallery {
     if (this.undrawn.size) this.schedule();
   }
 
+  /** @param {Item} item */
   drawNow(item) {
     const card = this.cards.get(item);
     if (!card) return;
@@ -78,15 +114,17 @@ export class Gallery {
     fill(card, item, this.actions);
     const list = kindOf(item) === "error" ? this.failed : this.list;
     if (card.parentElement !== list) list.prepend(card);
-    if (focused) card.firstChild.focus();
+    if (focused) articleOf(card)?.focus();
   }
 
-  // Leaves: the items taken away, for `restore`.
+  /** Leaves: the items taken away, for `restore`. @param {Item[]} items */
   remove(items) {
     const focus = this.besides(items);
-    this.removed = items.map((item) => [this.items.indexOf(item), item]).sort(([one], [other]) => one - other);
+    this.removed = items
+      .map((item) => /** @type {[number, Item]} */ ([this.items.indexOf(item), item]))
+      .sort(([one], [other]) => one - other);
     for (const item of items) {
-      this.cards.get(item).remove();
+      this.card(item).remove();
       this.cards.delete(item);
     }
     this.items = this.items.filter((item) => this.cards.has(item));
@@ -104,10 +142,11 @@ export class Gallery {
     this.count();
     const back = this.removed.map(([, item]) => item);
     this.removed = [];
-    if (back.length) this.cards.get(back[0]).firstChild.focus();
+    if (back.length) articleOf(this.card(back[0]))?.focus();
     return back;
   }
 
+  /** @param {string} order */
   sort(order) {
     this.order = order;
     this.arrange();
@@ -116,50 +155,71 @@ export class Gallery {
   arrange() {
     const by = ORDERS[this.order];
     const items = by ? [...this.items].sort(by) : this.items;
-    for (const item of items)
-      this.cards.get(item).parentElement === this.failed || this.list.append(this.cards.get(item));
+    for (const item of items) if (this.card(item).parentElement !== this.failed) this.list.append(this.card(item));
   }
 
+  /** @param {boolean} wanted */
   asList(wanted) {
     this.list.classList.toggle("rows", wanted);
     at("as-list").setAttribute("aria-pressed", String(wanted));
   }
 
-  // The next or previous picture with an answer that is shown; null at the ends.
+  /** @param {Item} item that has a card */
+  card(item) {
+    return /** @type {HTMLElement} */ (this.cards.get(item));
+  }
+
+  /**
+   * The next or previous picture with an answer that is shown; null at the ends.
+   *
+   * @param {Item} item
+   * @param {number} step
+   * @returns {Item | null}
+   */
   near(item, step) {
     const cards = this.shown().filter(
       (card) => card.parentElement === this.list && !card.classList.contains("waiting"),
     );
-    const card = cards[cards.indexOf(this.cards.get(item)) + step];
+    const card = cards[cards.indexOf(this.card(item)) + step];
     return (card && this.itemOf(card)) ?? null;
   }
 
+  /** @param {HTMLElement} card */
   itemOf(card) {
     return this.items.find((item) => this.cards.get(item) === card);
   }
 
-  // What has the focus once some cards are gone: the next card, the one before, or the way to new pictures.
+  /**
+   * What has the focus once some cards are gone: the next card, the one before, or the way to new pictures.
+   *
+   * @param {Item[]} items
+   * @returns {HTMLElement | null}
+   */
   besides(items) {
-    if (!items.some((item) => this.cards.get(item).contains(document.activeElement))) return null;
-    const gone = new Set(items.map((item) => this.cards.get(item)));
+    if (!items.some((item) => this.card(item).contains(document.activeElement))) return null;
+    const gone = new Set(items.map((item) => this.card(item)));
     const left = this.shown().filter((card) => !gone.has(card));
-    const here = this.cards.get(items[0]);
+    const here = this.card(items[0]);
     const next =
       left.find((card) => here.compareDocumentPosition(card) & Node.DOCUMENT_POSITION_FOLLOWING) ?? left.at(-1);
-    return next?.firstChild ?? at("choose");
+    return articleOf(next) ?? at("choose");
   }
 
+  /** @returns {HTMLElement[]} */
   shown() {
-    return [...this.failed.children, ...this.list.children].filter((card) => !card.hidden && card.firstChild);
+    const cards = /** @type {HTMLElement[]} */ ([...this.failed.children, ...this.list.children]);
+    return cards.filter((card) => !card.hidden && card.firstChild);
   }
 
+  /** @param {any} event of the keyboard, on an element */
   key(event) {
     const card = event.target.parentElement;
     if (event.target.tagName !== "ARTICLE" || event.ctrlKey || event.metaKey || event.altKey) return;
     const item = this.itemOf(card);
     const cards = this.shown();
-    const go = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (go) cards[cards.indexOf(card) + go]?.firstChild.focus();
+    const go = STEPS[event.key];
+    if (!item) return;
+    if (go) articleOf(cards[cards.indexOf(card) + go])?.focus();
     else if (event.key === "Delete" || event.key === "Backspace") this.actions.remove(item);
     else if (item.prediction && event.key === "Enter") this.actions.open(item);
     else if (item.prediction && event.key === "h") this.actions.open(item, { hot: true });
@@ -181,33 +241,37 @@ export class Gallery {
     at("progress").max = this.items.length;
     at("progress").value = this.items.length - waiting;
     at("left").textContent = `${this.items.length - waiting} of ${this.items.length}`;
+    at("threshold-tool").hidden = this.model.severalLabels === true;
     at("patch").hidden = this.model.feedback || !this.items.some((item) => item.truth !== undefined);
     if (waiting === 0 && this.wasWaiting && this.order !== "newest") this.arrange();
     this.wasWaiting = waiting > 0;
     this.list.classList.toggle("few", this.items.length <= 2);
     this.filters(kinds);
     for (const item of this.items) {
-      const hidden = this.chosen !== "" && keyOf(item) !== this.chosen;
-      const card = this.cards.get(item);
+      const hidden = this.chosen !== "" && !keysOf(item).some(([key]) => key === this.chosen);
+      const card = this.card(item);
       if (card.hidden !== hidden) card.hidden = hidden;
     }
   }
 
+  /** @param {Kind[]} kinds */
   filters(kinds) {
+    /** @type {Kind[]} */
     const all = [["", "All", this.items.length], ...kinds];
     const told = JSON.stringify([all, this.chosen]);
     if (told === this.told) return;
     this.told = told;
-    const focused = document.activeElement?.dataset?.key;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
     at("filters").replaceChildren(
       ...(kinds.length < 2 ? [] : all.length > MOST_CHIPS ? [this.choice(all)] : all.map((kind) => this.chip(kind))),
     );
-    if (focused !== undefined)
-      at("filters")
-        .querySelector(`[data-key="${CSS.escape(focused)}"]`)
-        ?.focus();
+    if (focused === undefined) return;
+    /** @type {HTMLElement | null} */
+    const again = at("filters").querySelector(`[data-key="${CSS.escape(focused)}"]`);
+    again?.focus();
   }
 
+  /** @param {Kind} kind */
   chip([key, words, number]) {
     const small = element("small", {}, String(number));
     const given = {
@@ -220,26 +284,35 @@ export class Gallery {
     return element("button", given, element("bdi", {}, words), " ", small);
   }
 
+  /** @param {Kind[]} all */
   choice(all) {
     const options = all.map(([key, words, number]) =>
       element("option", { value: key, selected: key === this.chosen }, `${words} (${number})`),
     );
-    const given = { "aria-label": "Show", "data-key": "choice", onchange: (event) => this.choose(event.target.value) };
+    const given = {
+      "aria-label": "Show",
+      "data-key": "choice",
+      onchange: (/** @type {any} */ event) => this.choose(event.target.value),
+    };
     return element("select", given, options);
   }
 
+  /** @param {string} key */
   choose(key) {
     this.chosen = key;
     this.count();
   }
 }
 
-function keyOf(item) {
-  const kind = kindOf(item);
-  return kind === "answer" ? `label ${item.prediction.label}` : kind;
+/** The part of a card that takes the focus. @param {HTMLElement | undefined} card */
+function articleOf(card) {
+  return /** @type {HTMLElement | null} */ (card?.firstChild ?? null);
 }
 
-// Of the likeliest class; what has no probabilities comes last.
-function confidence({ prediction }) {
-  return prediction?.probabilities ? Math.max(...Object.values(prediction.probabilities)) : 2;
+/** Of the likeliest class, or of the label that is nearest to neither; what has no probabilities comes last. @param {Item} item */
+function confidence(item) {
+  if (!item.prediction?.probabilities) return 2;
+  /** @type {number[]} */
+  const shares = Object.values(item.prediction.probabilities);
+  return hasLabels(item) ? Math.min(...shares.map((share) => Math.max(share, 1 - share))) : Math.max(...shares);
 }

@@ -20,13 +20,16 @@ const store = {
   way: "auto",
   taken: "", // the way that "auto" took
   /** @type {Group[]} */ queue: [], // the first is shown
+  from: 0, // the first named picture that is shown
+  total: 0, // named pictures of the name that is shown
   shown: 0, // groups of this batch that were done
   /** @type {Set<number>} */ later: new Set(), // pictures that were skipped while this page is open
   /** @type {{changes: Change[], group: Group}[]} */ past: [],
   /** @type {Promise<void>} */ turn: Promise.resolve(),
   waiting: 0,
 };
-const KEYED = 9; // names with a key
+const KEYED = 10; // names with a key, the tenth with 0
+const BUTTONS = 24; // names with a button; others are found by typing
 const WAYS = ["auto", "alike", "sure", "named"];
 
 /** @param {number} number @param {string} size */
@@ -62,7 +65,7 @@ async function begin() {
   drawCurve();
 }
 
-// What every answer says of the whole.
+/** What every answer says of the whole. @param {{board: any, names: {name: string, pictures: number}[], named: number, aside: number}} answer */
 function take({ board, names, named, aside }) {
   Object.assign(store, { board, names, named, aside });
 }
@@ -70,15 +73,20 @@ function take({ board, names, named, aside }) {
 async function fetchBatch() {
   if (store.way === "named") {
     const label = at("of").value;
-    const answer = await ask(`named?name=${encodeURIComponent(label)}&from=0`);
+    const answer = await ask(`named?name=${encodeURIComponent(label)}&from=${store.from}`);
     take(answer);
+    store.total = answer.total;
     store.queue = answer.pictures.length ? [{ pictures: answer.pictures, suggested: null }] : [];
   } else {
     const answer = await ask(`next?way=${store.way}`);
     take(answer);
     store.taken = answer.way;
+    /** @param {Item} item */
     const isOpen = (item) => !store.later.has(item.picture);
-    const groups = answer.groups.map((group) => ({ ...group, pictures: group.pictures.filter(isOpen) }));
+    const groups = /** @type {Group[]} */ (answer.groups).map((group) => ({
+      ...group,
+      pictures: group.pictures.filter(isOpen),
+    }));
     store.queue = groups.filter((group) => group.pictures.length);
     if (!store.queue.length && answer.groups.length) {
       store.later.clear(); // only what was put off is left
@@ -101,6 +109,7 @@ function show() {
   grid.fill(group.pictures, 0);
   if (!isNamed) grid.selectAll();
   const many = group.pictures.length > 1;
+  at("ask").className = isNamed ? "named" : "";
   at("question").replaceChildren(
     ...(isNamed
       ? [at("of").value ? "Called " : "Not usable", named(at("of").value)]
@@ -132,9 +141,12 @@ function showState() {
     current() && store.way !== "named" ? `${what ? `${what}, ` : ""}group ${store.shown + 1} of ${batch}` : "";
   at("meter").setAttribute("aria-valuemax", String(total));
   at("meter").setAttribute("aria-valuenow", String(store.named));
-  at("meter").firstElementChild.style.transform = `scaleX(${total ? store.named / total : 0})`;
+  const bar = /** @type {HTMLElement} */ (at("meter").firstElementChild);
+  bar.style.transform = `scaleX(${total ? store.named / total : 0})`;
   at("which").hidden = store.way !== "named";
-  at("skip").hidden = store.way === "named";
+  const shown = store.from + (current()?.pictures.length ?? 0);
+  at("skip").hidden = store.way === "named" && store.total <= shown && !store.from;
+  at("skip-text").textContent = store.way === "named" ? "Show others" : "Later";
   fillSelect();
 }
 
@@ -152,20 +164,21 @@ function fillSelect() {
 /** @param {Group} group */
 function showNames({ suggested }) {
   const buttons = store.names
-    .slice(0, KEYED)
-    .map(({ name, pictures }, index) => nameButton(name, pictures, index + 1, suggested));
+    .slice(0, BUTTONS)
+    .map(({ name, pictures }, index) => nameButton(name, pictures, index < KEYED ? (index + 1) % 10 : null, suggested));
   const place = store.names.findIndex(({ name }) => name === suggested);
-  if (place >= KEYED) buttons.push(nameButton(suggested, store.names[place].pictures, null, suggested));
+  if (place >= BUTTONS) buttons.push(nameButton(store.names[place].name, store.names[place].pictures, null, suggested));
   at("names").replaceChildren(...buttons);
   at("known").replaceChildren(...store.names.map(({ name }) => element("option", { value: name })));
 }
 
+/** @param {string} name @param {number} pictures @param {number | null} key @param {string | null} suggested */
 function nameButton(name, pictures, key, suggested) {
   const isSuggested = name === suggested;
   return element(
     "button",
     { type: "button", class: isSuggested ? "suggested" : "", onclick: () => nameThem(name) },
-    element("kbd", {}, isSuggested ? "\u21b5" : (key ?? "n")),
+    element("kbd", {}, isSuggested ? "\u21b5" : key),
     " ",
     named(name),
     element("small", {}, pictures.toLocaleString("en-GB")),
@@ -179,8 +192,7 @@ function showDone() {
   at("done-told").textContent = left ? `${count(left, "picture")} without a name.` : "";
 }
 
-// One after another: a key that comes while a name is being saved waits for it.
-/** @param {() => Promise<void>} deed */
+/** One after another: a key that comes while a name is being saved waits for it. @param {() => Promise<void>} deed */
 function inTurn(deed) {
   store.waiting += 1;
   store.turn = store.turn
@@ -251,6 +263,12 @@ function nameThem(name) {
 
 function skip() {
   inTurn(async () => {
+    if (store.way === "named") {
+      const next = store.from + (current()?.pictures.length ?? 0);
+      store.from = next < store.total ? next : 0;
+      await fetchBatch();
+      return speak("Others are shown");
+    }
     const group = store.queue.shift();
     if (!group) return;
     for (const { picture } of group.pictures) store.later.add(picture);
@@ -294,15 +312,16 @@ async function drawCurve() {
   const found = await ask("progress").catch(() => null);
   at("curve").hidden = !found;
   if (!found) return;
-  const [low, high] = found.interval.map(percent);
-  const right = `On ${count(found.named, "named picture")} a classifier that has not seen them is right for ${percent(found.accuracy)} (95 % interval ${low} to ${high}).`;
+  const right = found.interval
+    ? `A classifier is right for ${percent(found.accuracy)} of the pictures (95 % interval ${found.interval.map(percent).join(" to ")}), measured on ${count(found.drawn, "named picture")} that were drawn at random and that it had not seen.`
+    : "";
   const gain = found.gain_interval
-    ? `${found.gain.toFixed(1)} points (${found.gain_interval.map((end) => end.toFixed(1)).join(" to ")})`
-    : "an amount that cannot be told yet";
+    ? `${found.gain.toFixed(1)} points (${found.gain_interval.map((/** @type {number} */ end) => end.toFixed(1)).join(" to ")})`
+    : `about ${Math.max(0, found.gain).toFixed(1)} points (too few to say how certain that is)`;
   at("curve").className = found.pays ? "" : "enough";
   at("curve").textContent = found.pays
-    ? `${right} Twice as many names would gain ${gain}.`
-    : `${right} More names would hardly pay: nothing that can be measured is to be gained by twice as many. Finish, or go on as you like.`;
+    ? `${right} Twice as many names would gain ${gain} on pictures as hard as those that were named.`
+    : `${right} More names would hardly pay: twice as many would gain nothing that can be measured. Finish, or go on as you like.`;
 }
 
 /** @param {string} message */
@@ -314,6 +333,7 @@ function speak(message) {
 function turnTo(way) {
   inTurn(async () => {
     store.way = way;
+    store.from = 0;
     fillSelect();
     await fetchBatch();
     speak(at(`tab-${way}`).textContent);
@@ -350,7 +370,7 @@ async function copyCommand() {
     await navigator.clipboard.writeText(at("command").textContent);
     at("copied").textContent = "Copied";
   } catch {
-    getSelection().selectAllChildren(at("command"));
+    getSelection()?.selectAllChildren(at("command"));
     at("copied").textContent = "Selected: press Ctrl-C";
   }
 }
@@ -367,7 +387,9 @@ const aside = () => decide("drop", "", "Not usable");
 const select = () => grid.selectAll();
 const help = () => at("help").showModal();
 const typeName = () => at("name").focus();
+/** @type {Record<string, () => void>} */
 const deeds = { aside, skip, undo, select, help, finish: openFinish, copy: copyCommand };
+/** @type {Record<string, () => void>} */
 const keys = {
   Enter: accept,
   x: aside,
@@ -386,15 +408,15 @@ function pressed(event) {
   if (event.key === "c" && at("finish").open && !at("finish-next").hidden && !event.ctrlKey && !event.metaKey)
     return copyCommand();
   if (!store.board || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const target = event.target;
+  const target = /** @type {Partial<Element>} */ (event.target); // the document, where nothing has the focus
   if (target === at("name") && event.key === "Escape") return at("question").focus();
   if (target.matches?.("select, input")) return; // the browser does what is meant
   const inTabs = target.getAttribute?.("role") === "tab" && event.key.startsWith("Arrow");
-  const onCell = grid.cellOf(target) >= 0;
+  const onCell = grid.cellOf(event.target) >= 0;
   if (event.key === "Enter" && target.matches?.("button") && !onCell) return;
   if (!inTabs && event.key !== "Enter" && current() && grid.key(event)) return event.preventDefault();
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const digit = /^[1-9]$/.test(event.key) ? store.names[Number(event.key) - 1] : null;
+  const digit = /^[0-9]$/.test(event.key) ? store.names[(Number(event.key) + 9) % 10] : null;
   const deed = inTabs ? turn(event.key === "ArrowLeft" ? -1 : 1) : digit ? () => nameThem(digit.name) : keys[name];
   if (!deed || event.repeat) return;
   event.preventDefault();
@@ -404,12 +426,16 @@ function pressed(event) {
 
 document.addEventListener("keydown", pressed);
 document.addEventListener("click", (event) => {
-  deeds[event.target.closest("[data-do]")?.dataset.do]?.();
-  const way = event.target.closest("[data-way]")?.dataset.way;
+  const target = event.target instanceof Element ? event.target : null;
+  deeds[target?.closest("[data-do]")?.getAttribute("data-do") ?? ""]?.();
+  const way = target?.closest("[data-way]")?.getAttribute("data-way");
   if (way) turnTo(way);
 });
 window.addEventListener("beforeunload", (event) => store.waiting && event.preventDefault()); // names are on their way
-at("of").addEventListener("change", () => inTurn(fetchBatch));
+at("of").addEventListener("change", () => {
+  store.from = 0;
+  inTurn(fetchBatch);
+});
 at("typed").addEventListener("submit", (event) => {
   event.preventDefault();
   nameThem(at("name").value);

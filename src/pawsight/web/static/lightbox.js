@@ -3,14 +3,32 @@
 import { answer, suffix } from "./answer_card.js";
 import { at, element, named } from "./dom.js";
 import { bars } from "./probability_bars.js";
-import { kindOf, percent, ranked } from "./words.js";
+import { hasLabels, kindOf, messageOf, percent, ranked } from "./words.js";
 
+/** @import {Item, Model} from "./backend.js" */
+/**
+ * @typedef {object} Calls
+ * @property {(item: Item, label: string) => Promise<string>} explain the address of a heat map
+ * @property {(item: Item, step: number) => Item | null} near the next item or null
+ * @property {(item: Item) => void} judged the user told what it is
+ */
+
+/** @type {Record<string, number>} */
+const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 const NONE = "none"; // of the choices of a class; numbers are the others
 
 export class Lightbox {
-  // explain(item, label) -> the address of a heat map; near(item, step) -> the next item or null; judged(item): it was told.
-  constructor({ explain, near, judged, notify }) {
-    Object.assign(this, { explain, near, judged, notify, item: null, model: null, address: null, hot: false });
+  /** @type {Item} */ item = /** @type {any} */ (null); // until it is opened
+  /** @type {Model} */ model = /** @type {any} */ (null);
+
+  /** @param {Calls} calls */
+  constructor({ explain, near, judged }) {
+    this.explain = explain;
+    this.near = near;
+    this.judged = judged;
+    /** @type {string | null} */
+    this.address = null;
+    this.hot = false;
     this.dialog = at("lightbox");
     at("lightbox-close").addEventListener("click", () => this.dialog.close());
     at("previous").addEventListener("click", () => this.step(-1));
@@ -25,6 +43,7 @@ export class Lightbox {
     this.dialog.addEventListener("close", () => this.closed());
   }
 
+  /** @param {Item} item @param {Model} model @param {{hot?: boolean}} options */
   open(item, model, { hot = false } = {}) {
     this.model = model;
     this.hot = hot && model.heatMaps;
@@ -33,11 +52,13 @@ export class Lightbox {
     at("lightbox-title").focus();
   }
 
+  /** @param {number} way */
   step(way) {
     const next = this.near(this.item, way);
     if (next) this.show(next);
   }
 
+  /** @param {Item} item */
   show(item) {
     this.item = item;
     const kind = kindOf(item);
@@ -45,7 +66,7 @@ export class Lightbox {
     at("lightbox-title").replaceChildren(...answer(item, kind));
     at("lightbox").className = kind;
     at("lightbox-why").replaceChildren(...why(item, kind, this.model));
-    at("lightbox-bars").replaceChildren(...bars(item.prediction.probabilities));
+    at("lightbox-bars").replaceChildren(...bars(item.prediction));
     at("previous").disabled = !this.near(item, -1);
     at("next").disabled = !this.near(item, 1);
     this.ask(item, kind);
@@ -54,6 +75,7 @@ export class Lightbox {
     this.heat(this.hot);
   }
 
+  /** @param {Item} item */
   picture(item) {
     if (this.address) URL.revokeObjectURL(this.address);
     this.address = item.thumbnail && !item.unseen ? URL.createObjectURL(item.file) : null;
@@ -73,20 +95,23 @@ export class Lightbox {
     at("whole").replaceChildren(pair);
   }
 
-  // The backend has made a picture of what this browser cannot show.
+  /** The backend has made a picture of what this browser cannot show. @param {Item} item */
   seen(item) {
     if (item !== this.item || !this.dialog.open) return;
     this.picture(item);
     this.choices(item);
   }
 
+  /** @param {Item} item */
   choices(item) {
     at("heat-tools").hidden = !(this.model.heatMaps && item.thumbnail);
     const names = ranked(item.prediction.probabilities).map(([name]) => name);
     at("heat-class").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
-    if (kindOf(item) === "answer") at("heat-class").value = item.prediction.label;
+    const [said] = item.prediction.labels ?? [item.prediction.label];
+    if (names.includes(said)) at("heat-class").value = said;
   }
 
+  /** @param {boolean} wanted */
   async heat(wanted) {
     this.hot = wanted;
     const [item, label] = [this.item, at("heat-class").value];
@@ -101,7 +126,7 @@ export class Lightbox {
       at("whole").querySelector(".map")?.remove();
       at("whole")
         .querySelector(".pair")
-        .append(element("img", { class: "map", src: address, alt: `Where the classifier looked for ${label}` }));
+        ?.append(element("img", { class: "map", src: address, alt: `Where the classifier looked for ${label}` }));
       at("heat-told").replaceChildren(
         "Brighter parts speak more for ",
         named(label, { most: 26 }),
@@ -109,16 +134,19 @@ export class Lightbox {
       );
       this.strengthen();
     } catch (error) {
-      at("heat-told").textContent = `There is no heat map. ${error.message}`;
+      at("heat-told").textContent = `There is no heat map. ${messageOf(error)}`;
     }
   }
 
   strengthen() {
-    const map = at("whole").querySelector(".map");
-    if (map) map.style.opacity = String(at("heat-strength").value / 100);
+    const map = /** @type {HTMLElement | null} */ (at("whole").querySelector(".map"));
+    if (map) map.style.opacity = String(Number(at("heat-strength").value) / 100);
   }
 
+  /** @param {Item} item @param {string} kind */
   ask(item, kind) {
+    at("judge").hidden = hasLabels(item); // a label patch has one class a picture
+    if (hasLabels(item)) return;
     const isAnswer = kind === "answer";
     at("judge-question").textContent = isAnswer ? "Was this right?" : "What is it?";
     at("right").hidden = !isAnswer;
@@ -127,12 +155,12 @@ export class Lightbox {
     const others = this.model.classes.map((name, place) => element("option", { value: String(place) }, name));
     at("truth").replaceChildren(first, ...others, element("option", { value: NONE }, "None of these"));
     this.tell(item);
-    const place = this.model.classes.indexOf(item.truth);
+    const place = this.model.classes.indexOf(item.truth ?? "");
     at("truth").value =
       item.truth === null ? NONE : place < 0 || (isAnswer && item.truth === item.prediction.label) ? "" : String(place);
   }
 
-  // Whether the picture is kept, where the server keeps what is labelled.
+  /** Whether the picture is kept, where the server keeps what is labelled. @param {Item} item */
   tell(item) {
     if (item !== this.item) return;
     at("judge-told").textContent = this.model.feedback
@@ -140,20 +168,26 @@ export class Lightbox {
       : "";
   }
 
+  /** @param {string} value */
   choose(value) {
     this.judge(value === "" ? undefined : value === NONE ? null : this.model.classes[Number(value)]);
   }
 
-  // `truth` is a class, null for none of them, undefined where nothing was said.
+  /**
+   * `truth` is a class, null for none of them, undefined where nothing was said.
+   *
+   * @param {string | null | undefined} truth
+   */
   judge(truth) {
     Object.assign(this.item, { truth, judged: new Date().toISOString().replace(/\.\d+/, "") });
     this.judged(this.item);
     this.ask(this.item, kindOf(this.item));
   }
 
+  /** @param {any} event of the keyboard, on an element */
   key(event) {
     if (event.target.matches("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const way = STEPS[event.key];
     if (way) this.step(way);
     else if (event.key === "h" && !at("heat-tools").hidden) this.heat(!this.hot);
     else return;
@@ -168,11 +202,17 @@ export class Lightbox {
   }
 }
 
+/** @param {Item} item @param {string} kind @param {Model} model */
 function why(item, kind, model) {
+  /** @type {string[]} */
   const said = [];
   if (kind === "unlike")
     said.push("It is unlike the training pictures, or shows none of the classes. The numbers below mean little.");
-  if (kind === "unsure" && item.doubted) said.push("The likeliest class is below the threshold that you set.");
+  if (kind === "unsure" && hasLabels(item))
+    said.push(
+      `Of a label with a question mark it is not sure enough whether the picture has it: at most ${percent(model.maxError ?? 0)} of the sure answers should be wrong.`,
+    );
+  else if (kind === "unsure" && item.doubted) said.push("The likeliest class is below the threshold that you set.");
   else if (kind === "unsure")
     said.push(
       model.maxError === null
@@ -182,7 +222,10 @@ function why(item, kind, model) {
   const parts = said.map((text) => element("p", {}, text));
   const names = item.prediction.set ?? [];
   if (names.length > 1) {
-    const listed = names.flatMap((name, place) => [place ? ", " : "", named(name, { most: 26 })]);
+    const listed = names.flatMap((/** @type {string} */ name, /** @type {number} */ place) => [
+      place ? ", " : "",
+      named(name, { most: 26 }),
+    ]);
     parts.push(
       element(
         "p",

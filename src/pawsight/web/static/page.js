@@ -10,13 +10,16 @@ import { Gallery } from "./gallery.js";
 import { Lightbox } from "./lightbox.js";
 import { Queue } from "./queue.js";
 import { measured, thumbnail } from "./thumbnail.js";
-import { count, spoken, tally } from "./words.js";
+import { count, messageOf, spoken, tally } from "./words.js";
+
+/** @import {Backend, Item} from "./backend.js" */
 
 const PAUSE_MS = 500; // answers that come together are read out together
 const READ_OUT = 3; // one by one; more are counted
 const LONGEST_PAUSE_S = 15;
 const MOST_TRIES = 5; // of keeping a picture while the server is busy
 
+/** @param {Backend} backend */
 export function start(backend) {
   const page = new Page(backend);
   introduce(backend);
@@ -44,10 +47,15 @@ export function start(backend) {
 }
 
 class Page {
+  /** @param {Backend} backend */
   constructor(backend) {
     this.backend = backend;
     this.number = 0;
+    /** @type {Item[]} */
     this.news = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.pause = undefined;
+    /** @type {Promise<void>} */
     this.shown = Promise.resolve(); // one picture after another
     this.gallery = new Gallery({
       remove: (item) => this.remove([item]),
@@ -71,17 +79,18 @@ class Page {
       this.queue.open(model);
     } catch (error) {
       if (error instanceof Closed) return this.close(error.message);
-      if (!(error instanceof Busy)) unreachable(error.message);
+      if (!(error instanceof Busy)) unreachable(messageOf(error));
       setTimeout(() => this.open(Math.min(2 * pause, LONGEST_PAUSE_S)), 1000 * pause);
     }
   }
 
-  // There will be no model: what was dropped, and what will be, is told so.
+  /** There will be no model: what was dropped, and what will be, is told so. @param {string} words */
   close(words) {
     closed(words);
     this.queue.open({ group: { files: 1, bytes: Infinity }, largest: Infinity });
   }
 
+  /** @param {File[]} files */
   take(files) {
     const items = files.map((file) => this.item(file));
     if (!items.length) return;
@@ -90,9 +99,11 @@ class Page {
     items.forEach((item) => this.see(item));
   }
 
+  /** @param {File} file @returns {Item} */
   item(file) {
     this.number += 1;
     const name = file.name || "picture";
+    /** @type {Pick<Item, "thumbnail" | "unseen" | "heats">} */
     const picture = { thumbnail: null, unseen: false, heats: new Map() };
     return {
       id: this.number,
@@ -110,6 +121,7 @@ class Page {
     };
   }
 
+  /** @param {Item} item */
   async see(item) {
     item.thumbnail = await thumbnail(item.file);
     item.unseen = item.thumbnail === null;
@@ -117,14 +129,19 @@ class Page {
     this.seeByServer(item);
   }
 
-  // A picture that this browser cannot show, HEIC for example, but that was answered: the backend makes a small one.
+  /**
+   * A picture that this browser cannot show, HEIC for example, but that was answered: the backend makes a small one.
+   *
+   * @param {Item} item
+   */
   seeByServer(item) {
-    if (!(item.unseen && item.prediction && this.gallery.model.thumbnails) || item.isShown) return;
+    const { thumbnail: made } = this.backend;
+    if (!made || !(item.unseen && item.prediction && this.gallery.model.thumbnails) || item.isShown) return;
     item.isShown = true;
     this.shown = this.shown.then(async () => {
       if (!this.gallery.cards.has(item)) return; // removed meanwhile
       try {
-        item.thumbnail = await measured(await patiently(() => this.backend.thumbnail(item.file)));
+        item.thumbnail = await measured(await patiently(() => made(item.file)));
       } catch {
         return; // the tile with the type of the file stays
       }
@@ -133,6 +150,7 @@ class Page {
     });
   }
 
+  /** @param {Item} item */
   changed(item) {
     if (item.state === "asking") return; // it looks as it did
     item.doubted = this.isDoubted(item);
@@ -142,6 +160,7 @@ class Page {
     if (item.state === "done" && this.gallery.cards.has(item)) this.announce(item);
   }
 
+  /** @param {Item} item */
   retry(item) {
     this.queue.push([item]);
     this.gallery.draw(item);
@@ -163,22 +182,33 @@ class Page {
     }
   }
 
+  /** @param {Pick<Item, "prediction">} item */
   isDoubted({ prediction }) {
     const probability = prediction?.probability ?? null;
     return probability !== null && 100 * probability < Number(at("threshold").value);
   }
 
-  // The address of the heat map of a class, drawn once.
+  /**
+   * The address of the heat map of a class, drawn once.
+   *
+   * @param {Item} item
+   * @param {string} label
+   * @returns {Promise<string>}
+   */
   explain(item, label) {
-    if (!item.heats.has(label)) {
-      const drawn = this.backend.explain(item.file, label).then((blob) => URL.createObjectURL(blob));
-      drawn.catch(() => item.heats.delete(label));
-      item.heats.set(label, drawn);
-    }
-    return item.heats.get(label);
+    const before = item.heats.get(label);
+    if (before) return before;
+    const drawn = this.backend.explain(item.file, label).then((blob) => URL.createObjectURL(blob));
+    drawn.catch(() => item.heats.delete(label));
+    item.heats.set(label, drawn);
+    return drawn;
   }
 
-  // What the user said of a picture: kept by the server where it does that, in the order in which it was said.
+  /**
+   * What the user said of a picture: kept by the server where it does that, in the order in which it was said.
+   *
+   * @param {Item} item
+   */
   judged(item) {
     this.gallery.schedule();
     if (!this.gallery.model.feedback) return;
@@ -191,13 +221,16 @@ class Page {
     item.saved = "Saving\u2026";
   }
 
+  /** @param {Item} item @param {string | null | undefined} truth */
   async save(item, truth) {
+    const { keep, withdraw } = this.backend;
+    if (!keep || !withdraw) return;
     try {
-      if (truth !== undefined) item.digest = await patiently(() => this.backend.keep(item.file, truth));
-      else if (item.digest) await patiently(() => this.backend.withdraw(item.digest));
+      if (truth !== undefined) item.digest = await patiently(() => keep(item.file, truth));
+      else if (item.digest) await patiently(() => withdraw(item.digest ?? ""));
       item.saved = truth === undefined ? "This picture is no longer kept." : "Thank you. This picture is kept.";
     } catch (error) {
-      item.saved = `This picture could not be kept. ${error.message}`;
+      item.saved = `This picture could not be kept. ${messageOf(error)}`;
     }
   }
 
@@ -209,10 +242,11 @@ class Page {
         `Put ${told.length === 1 ? "this picture" : "these pictures"} into the training folder, then: pawsight train FOLDER --patch patch.csv`,
       );
     } catch (error) {
-      this.notify(`There is no label patch. ${error.message}`);
+      this.notify(`There is no label patch. ${messageOf(error)}`);
     }
   }
 
+  /** @param {Item[]} items */
   remove(items) {
     this.forget();
     const gone = [...items];
@@ -239,6 +273,7 @@ class Page {
     this.gallery.removed = [];
   }
 
+  /** @param {Item} item */
   announce(item) {
     this.news.push(item);
     clearTimeout(this.pause);
@@ -253,12 +288,13 @@ class Page {
   // Each picture changes what the latest ones say about the classifier.
   async watch() {
     try {
-      latest((await this.backend.model(() => {})).window);
+      latest((await this.backend.model(() => {})).window ?? null);
     } catch {
       latest(null); // the server is busy or gone; the next answer asks again
     }
   }
 
+  /** @param {string} words @param {{undo?: boolean}} options */
   notify(words, { undo = false } = {}) {
     at("toast-told").textContent = words;
     at("undo").hidden = !undo;
@@ -266,13 +302,20 @@ class Page {
     this.say(words);
   }
 
+  /** @param {string} words */
   say(words) {
     // behind an open dialog nobody sees or hears the page
     at(at("camera").open ? "camera-told" : "spoken").textContent = words;
   }
 }
 
-// Asks again while the server is busy.
+/**
+ * Asks again while the server is busy.
+ *
+ * @template Value
+ * @param {() => Promise<Value>} ask
+ * @returns {Promise<Value>}
+ */
 async function patiently(ask) {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -284,6 +327,7 @@ async function patiently(ask) {
   }
 }
 
+/** @param {Item[]} items */
 function tallied(items) {
   return tally(items.filter((item) => item.state === "done"))
     .map(([, words, number]) => `${number} ${words}`)

@@ -2,15 +2,20 @@
 
 import { Busy, Refused } from "./backend.js";
 
+/** @import {Backend, Model, Prediction} from "./backend.js" */
+
 const MIB = 2 ** 20;
 const OVERHEAD = 1024; // bytes of a form around one file
 const PATIENCE_MS = 60_000; // longer than any server of ours lets a request live
 const TOGETHER = 4; // files in one request: few, so that the first answers come soon
 const KEY = "pawsight-token";
 
+/** @param {{askToken: (options: {wrong: boolean}) => Promise<string>, root?: string}} options @returns {Backend} */
 export function rest({ askToken, root = "" }) {
+  /** @type {Promise<void> | null} */
   let asking = null;
 
+  /** @param {string} path @param {RequestInit} options @returns {Promise<Response>} */
   async function ask(path, options = {}) {
     const token = sessionStorage.getItem(KEY);
     const response = await send(path, options, token);
@@ -19,6 +24,7 @@ export function rest({ askToken, root = "" }) {
     return ask(path, options);
   }
 
+  /** @param {boolean} wrong */
   function newToken(wrong) {
     asking ??= askToken({ wrong })
       .then((token) => sessionStorage.setItem(KEY, token))
@@ -28,16 +34,15 @@ export function rest({ askToken, root = "" }) {
     return asking;
   }
 
+  /** @param {string} path @param {RequestInit} options @param {string | null} token */
   async function send(path, options, token) {
-    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    const headers = new Headers(options.headers);
+    if (token) headers.set("Authorization", `Bearer ${token}`);
     try {
-      return await fetch(root + path, {
-        ...options,
-        headers: { ...headers, ...options.headers },
-        signal: AbortSignal.timeout(PATIENCE_MS),
-      });
+      return await fetch(root + path, { ...options, headers, signal: AbortSignal.timeout(PATIENCE_MS) });
     } catch (error) {
-      if (error.name === "TimeoutError") throw new Refused("The server did not answer within a minute.");
+      if (error instanceof Error && error.name === "TimeoutError")
+        throw new Refused("The server did not answer within a minute.");
       throw new Refused("The server cannot be reached. Is it still running?");
     }
   }
@@ -48,6 +53,7 @@ export function rest({ askToken, root = "" }) {
     return modelFrom(await response.json(), sessionStorage.getItem(KEY) !== null);
   }
 
+  /** @param {File[]} files @param {{live?: boolean}} options @returns {Promise<Prediction[]>} */
   async function classify(files, { live = false } = {}) {
     const body = new FormData();
     for (const file of files) body.append("files", file, file.name || "picture");
@@ -58,6 +64,7 @@ export function rest({ askToken, root = "" }) {
     throw await trouble(response, problem);
   }
 
+  /** @param {File} file @param {string} label */
   async function explain(file, label) {
     const headers = { "Content-Type": "application/octet-stream" };
     const response = await ask(`/api/v1/explain?class=${encodeURIComponent(label)}`, {
@@ -69,6 +76,7 @@ export function rest({ askToken, root = "" }) {
     return response.blob();
   }
 
+  /** @param {File} file */
   async function thumbnail(file) {
     const headers = { "Content-Type": "application/octet-stream" };
     const response = await ask("/api/v1/thumbnail", { method: "POST", body: file, headers });
@@ -76,6 +84,7 @@ export function rest({ askToken, root = "" }) {
     return response.blob();
   }
 
+  /** @param {File} file @param {string | null} label */
   async function keep(file, label) {
     const headers = { "Content-Type": "application/octet-stream" };
     const asked = label === null ? "none=true" : `class=${encodeURIComponent(label)}`;
@@ -84,6 +93,7 @@ export function rest({ askToken, root = "" }) {
     return (await response.json()).sha256;
   }
 
+  /** @param {string} digest */
   async function withdraw(digest) {
     const response = await ask(`/api/v1/feedback/${digest}`, { method: "DELETE" });
     if (!response.ok && response.status !== 404) throw await trouble(response); // 404: it is gone already
@@ -110,12 +120,14 @@ export function rest({ askToken, root = "" }) {
   };
 }
 
+/** @param {any} told @param {boolean} guarded whether a token is needed @returns {Model} */
 function modelFrom(told, guarded) {
   const { body_mib: mib = 10, files = 1 } = told.limits ?? {};
   const bytes = Math.floor(mib * MIB);
   return {
     title: told.title ?? null,
     classes: told.classes,
+    severalLabels: told.several_labels === true,
     recipe: told.recipe ?? null,
     imagePx: told.image_px ?? null,
     measured: told.measured ?? null,
@@ -137,6 +149,7 @@ function modelFrom(told, guarded) {
   };
 }
 
+/** @param {any} problem @param {File} file @returns {Prediction} */
 function unreadable({ reason, detail, code }, file) {
   return {
     file: file.name,
@@ -150,6 +163,7 @@ function unreadable({ reason, detail, code }, file) {
   };
 }
 
+/** @param {Response} response @param {any} [problem] its document where it was read already */
 async function trouble(response, problem) {
   problem ??= await documentOf(response);
   const told = problem.detail ?? `The server answered with status ${response.status}.`;
@@ -157,11 +171,13 @@ async function trouble(response, problem) {
   return new Refused(told, { again: response.status >= 500 || response.status === 408 });
 }
 
+/** @param {Response} response */
 function wait(response) {
   const seconds = Number(response.headers.get("Retry-After"));
   return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 60) : 1;
 }
 
+/** @param {Response} response */
 async function documentOf(response) {
   try {
     return (await response.json()) ?? {};

@@ -3,11 +3,52 @@
 import { at as byId, element } from "./dom.js";
 import { Grid } from "./review_grid.js";
 import { Zoom } from "./review_zoom.js";
-import { count, percent } from "./words.js";
+import { count, messageOf, percent } from "./words.js";
+
+/** @typedef {{path: string, label: string, part: string, width: number, height: number}} Picture */
+/** @typedef {{action: string, label: string, when?: string}} Decision keep, drop or relabel; undo takes one back */
+/** @typedef {{picture: number, decision: Decision, before: Decision | undefined}} Change */
+/** @typedef {{key: "labels" | "duplicates" | "odd", title: string, items: Entry[]}} Section */
+/**
+ * A picture to decide about; classes are places in the board's.
+ *
+ * @typedef {object} Entry
+ * @property {number} picture
+ * @property {boolean} suspect
+ * @property {string} action what is proposed
+ * @property {number | null} label what it would be relabelled to
+ * @property {string} reason
+ * @property {{picture: number, note: string}[]} beside
+ * @property {number} suggested
+ * @property {number | null} given_probability
+ * @property {number | null} suggested_probability
+ */
+/**
+ * @typedef {object} Board
+ * @property {string} name
+ * @property {string} patch
+ * @property {string} command
+ * @property {string[]} classes
+ * @property {Record<number, Picture>} pictures
+ * @property {Section[]} sections
+ */
+/**
+ * @typedef {object} Store
+ * @property {Board} board
+ * @property {Map<number, Decision>} decided
+ * @property {number} section
+ * @property {Entry[]} list
+ * @property {number} at
+ * @property {{changes: Change[], section: number}[]} past
+ * @property {Promise<void>} sending
+ * @property {number} unsent
+ * @property {boolean} inGrid
+ */
 
 // `past` has what undo takes back: the changes that were made together, the latest last.
+/** @type {Store} */
 const store = {
-  board: null,
+  board: /** @type {any} */ (null), // until begin() has it
   decided: new Map(),
   section: 0,
   list: [],
@@ -19,10 +60,15 @@ const store = {
 };
 const MOST_ON_FILM = 400; // thumbnails; of longer lists those around the current one are shown
 
+/** @param {number} number @returns {Picture} */
 const pictureOf = (number) => store.board.pictures[number];
+/** @param {number} number @param {string} size */
 const address = (number, size) => `picture/${number}/${size}`;
+/** @returns {Entry | undefined} */
 const current = () => store.list[store.at];
+/** @param {Entry} item */
 const isOpen = (item) => !store.decided.has(item.picture);
+/** @param {Entry} item */
 const suggestedOf = (item) => store.board.classes[item.label ?? item.suggested];
 
 const zoom = new Zoom();
@@ -35,16 +81,17 @@ const grid = new Grid({
   },
 });
 
-// What is on a picture's cell of the grid: a decision where there is one, else what is suggested.
+/** A decision as it is written on a picture. @param {Decision} decision */
+function written({ action, label }) {
+  return { keep: "kept", drop: "dropped" }[action] ?? `now ${label}`;
+}
+
+/** What is on a picture's cell of the grid: a decision where there is one, else what is suggested. @param {Entry} item */
 function describe(item) {
   const { path, label } = pictureOf(item.picture);
   const decision = store.decided.get(item.picture);
   const suggestion = suggestedOf(item);
-  const note = decision
-    ? { keep: "kept", drop: "dropped", relabel: `now ${decision.label}` }[decision.action]
-    : suggestion === label
-      ? ""
-      : `suggested: ${suggestion}`;
+  const note = decision ? written(decision) : suggestion === label ? "" : `suggested: ${suggestion}`;
   const kind = decision ? `decided ${decision.action}` : "";
   return { path, title: label, spoken: `${path}, labelled ${label}`, note, kind };
 }
@@ -55,7 +102,7 @@ async function begin() {
     throw new Error(
       (await answer.json().catch(() => ({}))).error ?? `The page could not be fetched (${answer.status}).`,
     );
-  const { board, decided } = await answer.json();
+  const { board, decided } = /** @type {{board: Board, decided: Record<string, Decision>}} */ (await answer.json());
   store.board = board;
   store.decided = new Map(Object.entries(decided).map(([number, decision]) => [Number(number), decision]));
   byId("run").textContent = board.name;
@@ -64,14 +111,15 @@ async function begin() {
   byId("patch").textContent = board.patch;
   byId("class").append(
     element("option", { value: "" }, "every class"),
-    ...board.classes.map((name) => element("option", { value: name }, name)),
+    ...store.board.classes.map((name) => element("option", { value: name }, name)),
   );
   byId("tabs").append(...board.sections.map(tabOf));
   byId("loading").hidden = true;
-  const first = board.sections.findIndex((section) => section.items.length);
+  const first = store.board.sections.findIndex((section) => section.items.length);
   openSection(Math.max(first, 0));
 }
 
+/** @param {Section} section @param {number} index */
 function tabOf(section, index) {
   return element(
     "button",
@@ -87,6 +135,7 @@ function tabOf(section, index) {
   );
 }
 
+/** @param {number} index */
 function openSection(index) {
   store.section = index;
   refill();
@@ -96,19 +145,16 @@ function openSection(index) {
 function refill() {
   const wanted = byId("show").value,
     label = byId("class").value;
-  const fits = {
-    all: () => true,
-    open: isOpen,
-    suspect: (item) => item.suspect,
-    decided: (item) => !isOpen(item),
-  }[wanted];
+  /** @type {Record<string, (item: Entry) => boolean>} */
+  const filters = { all: () => true, open: isOpen, suspect: (item) => item.suspect, decided: (item) => !isOpen(item) };
   store.list = store.board.sections[store.section].items.filter(
-    (item) => fits(item) && (!label || pictureOf(item.picture).label === label),
+    (item) => filters[wanted](item) && (!label || pictureOf(item.picture).label === label),
   );
   const open = store.list.findIndex(isOpen);
   go(wanted === "decided" ? 0 : open < 0 ? store.list.length : open);
 }
 
+/** @param {number} at */
 function go(at) {
   if (at !== store.at) window.scrollTo(0, 0); // on a phone the picture comes first again
   store.at = Math.max(0, Math.min(at, store.list.length));
@@ -123,7 +169,7 @@ function show() {
   byId("desk").hidden = !item || showsGrid;
   byId("done").hidden = Boolean(item) || showsGrid;
   byId("grid-view").hidden = !showsGrid;
-  byId("film").parentElement.hidden = showsGrid;
+  byId("film").parentElement?.toggleAttribute("hidden", showsGrid);
   byId("grid-button").setAttribute("aria-pressed", String(store.inGrid));
   if (showsGrid) return showGrid();
   if (item) showItem(item);
@@ -155,16 +201,18 @@ function showTabs() {
     const against = section.items.filter((item) => item.suspect).length;
     if (section.key === "labels")
       tab.title = `${section.items.length} to look at; ${against} with more against the label than for it`;
-    tab.lastChild.textContent = left ? left.toLocaleString("en") : "\u2713";
+    /** @type {Node} */ (tab.lastChild).textContent = left ? left.toLocaleString("en") : "\u2713";
     if (isShown) byId("panel").setAttribute("aria-labelledby", tab.id);
   });
   const decided = store.list.filter((item) => !isOpen(item)).length;
   const meter = byId("meter");
   meter.setAttribute("aria-valuemax", String(store.list.length));
   meter.setAttribute("aria-valuenow", String(decided));
-  meter.firstElementChild.style.transform = `scaleX(${store.list.length ? decided / store.list.length : 0})`;
+  const bar = /** @type {HTMLElement} */ (meter.firstElementChild);
+  bar.style.transform = `scaleX(${store.list.length ? decided / store.list.length : 0})`;
 }
 
+/** @param {Entry} item */
 function showItem(item) {
   const picture = pictureOf(item.picture),
     classes = store.board.classes,
@@ -195,7 +243,9 @@ function showItem(item) {
   if (next) new Image().src = address(next.picture, "large");
 }
 
+/** @param {Entry} item @param {Picture} picture @param {Section["key"]} key */
 function showQuestion(item, picture, key) {
+  /** @param {string} name */
   const named = (name) => element("em", {}, name);
   const parts = {
     labels: [
@@ -211,13 +261,15 @@ function showQuestion(item, picture, key) {
   byId("question").replaceChildren(...parts[key]);
 }
 
+/** @param {Entry} item @param {Picture} picture */
 function showOpinion(item, picture) {
+  /** @type {[string, string, number, string][]} */
   const rows =
     item.given_probability === null
       ? []
       : [
           [picture.label, "given", item.given_probability, ""],
-          [store.board.classes[item.suggested], "suggested", item.suggested_probability, "against"],
+          [store.board.classes[item.suggested], "suggested", item.suggested_probability ?? 0, "against"],
         ];
   byId("opinion").replaceChildren(
     ...rows.flatMap(([name, told, share, kind]) => {
@@ -232,25 +284,30 @@ function showOpinion(item, picture) {
   );
 }
 
+/** @param {Entry} item @param {Picture} picture */
 function showActions(item, picture) {
   const done = store.decided.get(item.picture),
     suggestion = suggestedOf(item);
   byId("keep-as").textContent = picture.label;
   byId("relabel-as").textContent = suggestion;
-  for (const button of byId("actions").children) {
+  for (const button of /** @type {Iterable<HTMLElement>} */ (byId("actions").children)) {
     const action = button.dataset.do;
-    const isChosen = done?.action === action && (action !== "relabel" || done.label === suggestion);
+    const isChosen = done?.action === action && (action !== "relabel" || done?.label === suggestion);
     button.className = `${action === "keep" && isPreselected(item) ? "best" : ""} ${isChosen ? "chosen" : ""}`;
     button.setAttribute("aria-pressed", String(isChosen));
   }
   const stamp = byId("stamp");
   stamp.hidden = !done;
   stamp.className = done?.action ?? "";
-  stamp.textContent = done ? { keep: "kept", drop: "dropped", relabel: `now ${done.label}` }[done.action] : "";
+  stamp.textContent = done ? written(done) : "";
   byId("classes").replaceChildren(...classButtons(picture));
 }
 
-// With two classes the large button says it all; of many the first nine have keys and the others are found by name.
+/**
+ * With two classes the large button says it all; of many the first nine have keys and the others are found by name.
+ *
+ * @param {Picture} picture
+ */
 function classButtons(picture) {
   const classes = store.board.classes;
   if (classes.length === 2) return [];
@@ -273,6 +330,7 @@ function classButtons(picture) {
   return [...some, more];
 }
 
+/** @param {{picture: number, note: string}} near @param {Picture} picture @param {string} suggested */
 function besideOf(near, picture, suggested) {
   const other = pictureOf(near.picture);
   const image = element("img", {
@@ -313,6 +371,7 @@ function showDone() {
 }
 
 function countsSentence() {
+  /** @type {Record<string, number>} */
   const counts = { relabel: 0, drop: 0, keep: 0 };
   for (const decision of store.decided.values()) counts[decision.action] += 1;
   return `${counts.relabel} relabelled, ${counts.drop} dropped and ${counts.keep} kept, in all sections.`;
@@ -346,7 +405,7 @@ async function copyCommand() {
     await navigator.clipboard.writeText(byId("command").textContent);
     byId("copied").textContent = "Copied";
   } catch {
-    getSelection().selectAllChildren(byId("command"));
+    getSelection()?.selectAllChildren(byId("command"));
     byId("copied").textContent = "Selected: press Ctrl-C";
   }
 }
@@ -373,8 +432,8 @@ function showFilm() {
     );
   }
   [...film.children].forEach((cell, index) => {
-    const done = store.decided.get(items[index].picture),
-      button = cell.firstElementChild;
+    const done = store.decided.get(items[index].picture);
+    const button = /** @type {HTMLElement} */ (cell.firstElementChild);
     button.className = done ? `decided ${done.action}` : "";
     button.onclick = () => go(start + index);
     button.setAttribute("aria-current", String(start + index === store.at));
@@ -383,13 +442,15 @@ function showFilm() {
       `${start + index + 1}: ${pictureOf(items[index].picture).label}${done ? `, ${done.action}` : ""}`,
     );
   });
-  const cell = film.children[store.at - start],
-    strip = film.parentElement;
+  const cell = /** @type {HTMLElement} */ (film.children[store.at - start]);
+  const strip = /** @type {HTMLElement} */ (film.parentElement);
   if (cell) strip.scrollLeft = cell.offsetLeft - strip.clientWidth / 2 + cell.clientWidth / 2;
 }
 
+/** @type {Decision} */
 const KEEP = { action: "keep", label: "" },
   DROP = { action: "drop", label: "" };
+/** @param {Entry} item */
 const isPreselected = (item) => item.action === "keep"; // nothing else is: a wrong suggestion must not be a habit of Enter
 
 function keep() {
@@ -401,10 +462,12 @@ function drop() {
 function relabelAsSuggested() {
   decide((item) => labelled(item, suggestedOf(item)), "Relabelled as suggested");
 }
+/** @param {string} label */
 function relabel(label) {
   decide((item) => labelled(item, label), `Relabelled to ${label}`);
 }
 
+/** @param {Entry} item @param {string} label @returns {Decision} */
 function labelled(item, label) {
   return label === pictureOf(item.picture).label ? KEEP : { action: "relabel", label };
 }
@@ -415,9 +478,14 @@ function take() {
   else speak("Nothing is preselected");
 }
 
-// Decides about the picture that is shown, or about those that are selected in the grid. `decisionOf(item)` says what.
+/**
+ * Decides about the picture that is shown, or about those that are selected in the grid. `decisionOf(item)` says what.
+ *
+ * @param {(item: Entry) => Decision} decisionOf
+ * @param {string} done
+ */
 function decide(decisionOf, done) {
-  const items = store.inGrid ? grid.selected() : [current()].filter(Boolean);
+  const items = store.inGrid ? grid.selected() : [current()].filter((item) => item !== undefined);
   if (!items.length) return store.inGrid && speak("Select pictures first");
   const changes = items.map((item) => ({
     picture: item.picture,
@@ -441,11 +509,13 @@ function decide(decisionOf, done) {
 
 // Takes back what was decided last, all of it where it was decided together.
 function undo() {
+  /** @type {Change[]} */
   let changes = [],
     section = 0;
   while (!changes.length && store.past.length) {
-    ({ changes, section } = store.past.pop());
-    changes = changes.filter(({ picture, decision }) => store.decided.get(picture) === decision); // else it was not saved
+    const last = store.past.pop() ?? { changes, section };
+    section = last.section;
+    changes = last.changes.filter(({ picture, decision }) => store.decided.get(picture) === decision); // else it was not saved
   }
   if (!changes.length) return speak("Nothing to undo");
   for (const { picture, decision, before } of changes) {
@@ -460,8 +530,15 @@ function undo() {
   speak(changes.length > 1 ? `Undone: ${count(changes.length, "picture")}` : "Undone");
 }
 
-// One after another, so that the file ends with the last decision whatever the network does. The server says when a
-// decision was made; what is undone is named with it, so that no decision of another session is undone.
+/**
+ * One after another, so that the file ends with the last decision whatever the network does. The server says when a
+ * decision was made; what is undone is named with it, so that no decision of another session is undone.
+ *
+ * @param {number} picture
+ * @param {Decision} decision
+ * @param {Decision | undefined} before
+ * @param {Decision} [undone]
+ */
 function send(picture, decision, before, undone) {
   store.unsent += 1;
   store.sending = store.sending.then(async () => {
@@ -472,14 +549,15 @@ function send(picture, decision, before, undone) {
         body: JSON.stringify({ picture, action: decision.action, label: decision.label, undone }),
       });
       const values = await answer.json();
-      if (!answer.ok) throw Object.assign(new Error(values.error ?? answer.statusText), { stands: values.decision });
+      if (!answer.ok) throw new Error(values.error ?? answer.statusText, { cause: { stands: values.decision } });
       decision.when = values.decision.when;
       byId("alert").hidden = true;
     } catch (error) {
-      const stands = error.stands === undefined ? before : error.stands;
+      const cause = error instanceof Error && /** @type {{stands?: Decision | null} | undefined} */ (error.cause);
+      const stands = cause && cause.stands !== undefined ? cause.stands : before;
       if (stands) store.decided.set(picture, stands);
       else store.decided.delete(picture);
-      const why = error instanceof TypeError ? "the page was ended in the terminal" : error.message;
+      const why = error instanceof TypeError ? "the page was ended in the terminal" : messageOf(error);
       byId("alert").textContent = `The last decision was not kept: ${why}`;
       byId("alert").hidden = false;
       show();
@@ -488,11 +566,12 @@ function send(picture, decision, before, undone) {
   });
 }
 
+/** @param {string} message */
 function speak(message) {
   const item = store.inGrid ? null : current(),
     picture = item && pictureOf(item.picture);
   byId("spoken").textContent = picture
-    ? `${message}. ${store.at + 1} of ${store.list.length}: labelled ${picture.label}. ${item.reason}.`
+    ? `${message}. ${store.at + 1} of ${store.list.length}: labelled ${picture.label}. ${item?.reason}.`
     : store.inGrid
       ? `${message}.`
       : `${message}. End of the list.`;
@@ -520,6 +599,7 @@ function fillChooser() {
   );
 }
 
+/** @param {string | null} name */
 function choose(name) {
   byId("chooser").close();
   if (name) relabel(name);
@@ -530,13 +610,16 @@ function openZoom() {
   if (item) zoom.open(address(item.picture, "full"), pictureOf(item.picture));
 }
 
+/** @param {number} step */
 const move = (step) => () => {
   go(store.at + step);
   speak("Moved");
 };
+/** @param {number} step */
 const turn = (step) => () =>
   openSection((store.section + step + store.board.sections.length) % store.board.sections.length);
 const openHelp = () => byId("help").showModal();
+/** @type {Record<string, () => void>} */
 const deeds = {
   keep,
   drop,
@@ -554,6 +637,7 @@ const deeds = {
   copy: copyCommand,
   help: openHelp,
 };
+/** @type {Record<string, () => void>} */
 const keys = {
   k: keep,
   r: relabelAsSuggested,
@@ -571,12 +655,13 @@ const keys = {
   f: openFinish,
 };
 
+/** @param {KeyboardEvent} event */
 function pressed(event) {
   if (event.key === "c" && byId("finish").open && !byId("finish-next").hidden && !event.ctrlKey && !event.metaKey)
     return copyCommand();
   if (!store.board || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const target = event.target,
-    isField = target.matches?.("select, input");
+  const target = /** @type {Partial<Element>} */ (event.target); // the document, where nothing has the focus
+  const isField = target.matches?.("select, input");
   if (isField) return; // the browser does what is meant
   const inTabs = target.getAttribute?.("role") === "tab" && event.key.startsWith("Arrow");
   if (store.inGrid && !inTabs && store.list.length && grid.key(event)) return event.preventDefault();
@@ -590,8 +675,14 @@ function pressed(event) {
   if (inTabs) byId(`tab-${store.board.sections[store.section].key}`).focus();
 }
 
+/** @param {EventTarget | null} target */
+function doneBy(target) {
+  const button = target instanceof Element ? target.closest("[data-do]") : null;
+  return button?.getAttribute("data-do") ?? "";
+}
+
 document.addEventListener("keydown", pressed);
-document.addEventListener("click", (event) => deeds[event.target.closest("[data-do]")?.dataset.do]?.());
+document.addEventListener("click", (event) => deeds[doneBy(event.target)]?.());
 window.addEventListener("beforeunload", (event) => store.unsent && event.preventDefault()); // decisions are on their way
 byId("show").addEventListener("change", refill);
 byId("class").addEventListener("change", refill);

@@ -2,25 +2,27 @@
 
 import { at, element } from "./dom.js";
 
+/**
+ * @template Cell
+ * @typedef {object} Calls
+ * @property {(number: number, size: string) => string} address
+ * @property {(item: Cell) => {path: string, title: string, spoken: string, note: string, kind: string}} describe what is on
+ *   its cell
+ * @property {(index: number) => void} opened show it alone
+ */
+
+/** @template {{picture: number}} Cell */
 export class Grid {
-  // address(number, size); describe(item) -> what is on its cell; opened(index): show it alone.
-  /**
-   * @param {{
-   *   address: (number: number, size: string) => string,
-   *   describe: (item: any) => {path: string, title: string, spoken: string, note: string, kind: string},
-   *   opened: (index: number) => void,
-   * }} page
-   */
+  /** @param {Calls<Cell>} calls */
   constructor({ address, describe, opened }) {
-    Object.assign(this, {
-      address,
-      describe,
-      opened,
-      items: [],
-      chosen: new Set(),
-      focused: 0,
-      anchor: 0,
-    });
+    this.address = address;
+    this.describe = describe;
+    this.opened = opened;
+    /** @type {Cell[]} */
+    this.items = [];
+    /** @type {Set<number>} */
+    this.chosen = new Set();
+    this.focused = this.anchor = 0;
     at("grid").addEventListener("click", (event) => this.clicked(event));
     at("grid").addEventListener(
       "dblclick",
@@ -33,7 +35,7 @@ export class Grid {
     return this.items.filter((item) => this.chosen.has(item.picture));
   }
 
-  /** Lists items anew. @param {object[]} items @param {number} focused */
+  /** Lists items anew. @param {Cell[]} items @param {number} focused */
   fill(items, focused) {
     this.items = items;
     this.chosen.clear();
@@ -60,20 +62,21 @@ export class Grid {
   // What is written on the cells: a decision where there is one, else what is suggested.
   refresh() {
     this.items.forEach((item, index) => {
-      const button = at("grid").children[index].firstElementChild;
+      const button = this.button(index);
       const { spoken, note, kind } = this.describe(item);
       button.className = kind;
       button.tabIndex = index === this.focused ? 0 : -1;
       button.setAttribute("aria-pressed", String(this.chosen.has(item.picture)));
       button.setAttribute("aria-label", `${index + 1}: ${spoken}${note && `, ${note}`}`);
-      button.lastElementChild.textContent = note;
+      /** @type {Element} */ (button.lastElementChild).textContent = note;
     });
     const count = this.chosen.size;
     at("grid-selected").textContent = count ? `${count.toLocaleString("en")} selected` : "None selected";
     at("select-all").textContent = count && count === this.items.length ? "Select none" : "Select all";
-    for (const button of document.querySelectorAll("[data-many]")) button.disabled = !count;
+    for (const button of document.querySelectorAll("[data-many]")) button.toggleAttribute("disabled", !count);
   }
 
+  /** @param {number} index @param {{range?: boolean}} options */
   toggle(index, { range = false } = {}) {
     const item = this.items[index];
     if (!item) return;
@@ -100,34 +103,43 @@ export class Grid {
 
   focus(index = this.focused) {
     this.rove(Math.max(0, Math.min(index, this.items.length - 1)));
-    at("grid").children[this.focused]?.firstElementChild.focus();
+    this.button(this.focused)?.focus();
   }
 
-  // One cell alone is reached by Tab; the arrows go to the others.
+  /** One cell alone is reached by Tab; the arrows go to the others. @param {number} index */
   rove(index) {
     if (index < 0 || !this.items.length) return;
-    at("grid").children[this.focused]?.firstElementChild.setAttribute("tabindex", "-1");
+    this.button(this.focused)?.setAttribute("tabindex", "-1");
     this.focused = index;
-    at("grid").children[index].firstElementChild.setAttribute("tabindex", "0");
+    this.button(index).setAttribute("tabindex", "0");
   }
 
+  /** @param {MouseEvent} event */
   clicked(event) {
     const index = this.cellOf(event.target);
     if (index >= 0) this.toggle(index, { range: event.shiftKey });
   }
 
+  /** @param {EventTarget | null} target */
   cellOf(target) {
-    const cell = target.closest?.("li");
-    return cell?.parentElement === at("grid") ? [...at("grid").children].indexOf(cell) : -1;
+    const cell = target instanceof Element ? target.closest("li") : null;
+    return cell?.parentElement === at("grid") ? [...at("grid").children].indexOf(/** @type {Element} */ (cell)) : -1;
+  }
+
+  /** @param {number} index */
+  button(index) {
+    return /** @type {HTMLButtonElement} */ (at("grid").children[index]?.firstElementChild);
   }
 
   columns() {
     return getComputedStyle(at("grid")).gridTemplateColumns.split(" ").length;
   }
 
-  // Returns whether the key was one of the grid's. Space is a click, as of any button.
+  /** Returns whether the key was one of the grid's. Space is a click, as of any button. @param {KeyboardEvent} event */
   key(event) {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns() }[event.key];
+    /** @type {Record<string, number>} */
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns() };
+    const step = steps[event.key];
     const isOnCell = this.cellOf(event.target) >= 0;
     if (step && this.items[this.focused + step]) {
       this.focus(this.focused + step);

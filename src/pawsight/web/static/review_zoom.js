@@ -40,7 +40,7 @@ export class Zoom {
     this.resize(this.fitting());
   }
 
-  // The middle of what is seen stays in the middle.
+  /** The middle of what is seen stays in the middle. @param {number} scale */
   resize(scale) {
     const frame = at("zoom-frame"),
       image = at("zoom-picture");
@@ -55,14 +55,17 @@ export class Zoom {
     at("zoom-size").textContent = image.naturalWidth ? `${Math.round(100 * this.scale)} %` : "";
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
-    const change = {
+    /** @type {Record<string, () => void>} */
+    const changes = {
       "+": () => this.resize(this.scale * STEP),
       "=": () => this.resize(this.scale * STEP),
       "-": () => this.resize(this.scale / STEP),
       0: () => this.fit(),
       z: () => at("zoom").close(),
-    }[event.key];
+    };
+    const change = changes[event.key];
     if (!change || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();

@@ -4,18 +4,23 @@
 // A File becomes {url, width, height}: the address of a small picture, and the size of the file's own. Null where this
 // browser cannot show the file; the classifier may still read it.
 
+/** @import {Thumbnail} from "./backend.js" */
+
 const SIDE = 640; // pixels of the longer side
 const AS_IT_IS = 400_000; // pixels that are not worth making smaller
 const TOO_MANY = 100_000_000; // pixels: no photograph, and the tab might not survive it
 const OPAQUE = /^image\/jpeg$/;
-let before = Promise.resolve();
+/** @type {Promise<Thumbnail | null>} */
+let before = Promise.resolve(null);
 const worker = new Worker(new URL("./thumbnail_worker.js", import.meta.url)); // at once: the browser export asks for nothing later
 
+/** @param {File} file */
 export function thumbnail(file) {
   before = before.then(() => small(file)).catch(() => null);
   return before;
 }
 
+/** @param {File} file @returns {Promise<Thumbnail | null>} */
 async function small(file) {
   const { url, width, height } = await measured(file);
   if (width * height <= AS_IT_IS) return { url, width, height };
@@ -28,7 +33,7 @@ async function small(file) {
   return blob && { url: URL.createObjectURL(blob), width, height };
 }
 
-// A picture's address and size, which is in the first bytes: nothing is decoded for it.
+/** A picture's address and size, which is in the first bytes: nothing is decoded for it. @param {Blob} file */
 export async function measured(file) {
   const url = URL.createObjectURL(file);
   const image = new Image();
@@ -41,6 +46,7 @@ export async function measured(file) {
   }
 }
 
+/** @param {{file: File, type: string, options: ImageBitmapOptions}} job @returns {Promise<Blob | null>} */
 function drawn(job) {
   return new Promise((resolve) => {
     worker.onmessage = ({ data }) => resolve(data);

@@ -4,9 +4,10 @@ addEventListener("message", async ({ data: { file, type, options } }) => {
   postMessage(await smaller(file, type, options).catch(() => null));
 });
 
+/** @param {File} file @param {string} type @param {ImageBitmapOptions} options */
 async function smaller(file, type, options) {
   const bitmap = await createImageBitmap(file, options);
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
+  canvas.getContext("bitmaprenderer")?.transferFromImageBitmap(bitmap);
   return canvas.convertToBlob({ type, quality: 0.85 });
 }

@@ -1,11 +1,11 @@
 // Asks for the token that a service may require.
 
+import { at } from "./dom.js";
+
+/** @param {{wrong: boolean}} options @returns {Promise<string>} */
 export function askToken({ wrong }) {
-  const dialog = document.getElementById("token");
-  const word = document.getElementById("token-word");
-  document.getElementById("token-wrong").textContent = wrong
-    ? "This token is wrong. Ask the person who runs the service."
-    : "";
+  const [dialog, word] = [at("token"), at("token-word")];
+  at("token-wrong").textContent = wrong ? "This token is wrong. Ask the person who runs the service." : "";
   word.value = "";
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(harmless(word.value)), { once: true });
@@ -14,7 +14,7 @@ export function askToken({ wrong }) {
   });
 }
 
-// A header holds visible ASCII and nothing else; what is not was no token anyway.
+/** A header holds visible ASCII and nothing else; what is not was no token anyway. @param {string} typed */
 function harmless(typed) {
   return typed.replace(/[^\x21-\x7e]/g, "") || "-";
 }

@@ -140,6 +140,28 @@ def test_pictures_of_the_run_that_are_gone_are_named_with_what_to_type(own_run, 
     assert lost in [name for name, _ in fewer.record.left_out]
 
 
+def test_pictures_of_the_run_are_known_by_content_wherever_they_are_found(own_run, tmp_path):
+    root = Path(json.loads((own_run / "source.json").read_text())["root"])
+    rows = read_table(own_run / "splits.csv")
+    cat, dog = (next(row for row in rows if (row["label"], row["part"]) == (label, part))
+        for label, part in (("cats", "train"), ("dogs", "validation")))  # fmt: skip
+    (root / cat["path"]).rename(root / "aside")
+    (root / dog["path"]).rename(root / cat["path"])  # the names are exchanged
+    (root / "aside").rename(root / dog["path"])
+    tested = next(row for row in rows if row["part"] == "test")
+    elsewhere = tmp_path / "new" / tested["label"] / "again.jpg"
+    elsewhere.parent.mkdir(parents=True)
+    (root / tested["path"]).rename(elsewhere)
+    changed = next(row for row in rows if row["part"] == "train" and row != cat)
+    draw("cats", seed=99, index=0, sides=(96, 144)).save(root / changed["path"], "JPEG")
+    report = train(from_run=own_run, add=tmp_path / "new", recipe="majority", out=tmp_path / "grown")
+    known = {row["sha256"]: (row["label"], row["part"]) for row in rows}
+    found = {picture.sha256: (picture.label, picture.part) for picture in report.split.assigned}
+    assert found == {sha256: value for sha256, value in known.items() if sha256 != changed["sha256"]}
+    assert (report.record.growth.added, report.record.growth.corrected) == (0, ())
+    assert all(part.is_same for part in report.record.growth.parts)
+
+
 def test_what_the_run_was_asked_for_is_asked_for_again(own_run, tmp_path):
     values = json.loads((own_run / "metrics.json").read_text())
     values["command"] = "pawsight train DATA --false-alarms 5%"

@@ -16,6 +16,7 @@ import pytest
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.trust import UNFAMILIAR
 from pawsight.commands.compare import compare
+from pawsight.commands.compare import summary as compare_summary
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.evaluate import summary as evaluate_summary
 from pawsight.commands.inspect import inspect
@@ -62,7 +63,8 @@ def test_a_run_names_labels_and_measures_them(labelled: Any) -> None:
     assert len(bundle.card.trust.labels) == len(LABELS)
     assert record.validation is None
     assert record.test is None
-    assert set(record.several_labels) == {"validation", "test"}
+    assert set(record.several_labels) == {"train", "validation", "test"}
+    assert record.several_labels["train"].pictures <= record.sizes["train"]
     assert sum(record.sizes.values()) == 90
     assert any(text.startswith("Validation ") for text in train_summary(labelled.report))
 
@@ -206,10 +208,36 @@ def test_the_split_of_a_run_is_used_again(labelled: Any) -> None:
     assert "--label-separator ';'" in labelled.report.record.command
 
 
+def test_runs_are_compared_by_the_pictures_of_which_every_label_is_right(labelled: Any, tmp_path: Path) -> None:
+    other = shutil.copytree(labelled.report.run, tmp_path / "other")
+    rows = rows_of(other / "predictions.csv")
+    changed = [row | {"predicted": ";".join(LABELS)} if row["part"] == "validation" else row for row in rows]
+    with (other / "predictions.csv").open("w", encoding="utf-8", newline="") as file:
+        (writer := csv.DictWriter(file, rows[0])).writeheader()
+        writer.writerows(changed)
+    found = compare([labelled.report.run, other])
+    own = labelled.report.record.several_labels["validation"]
+    figures = ("pictures", "mean_average_precision", "micro_f1", "macro_f1", "exact_match", "log_loss")
+    assert [getattr(found.metrics[0], name) for name in figures] == pytest.approx(
+        [getattr(own, name) for name in figures]
+    )
+    right = [
+        sum(row["label"] == row["predicted"] for row in table if row["part"] == "validation")
+        for table in (rows, changed)
+    ]
+    assert found.pairs[0].gain.points == pytest.approx(100 * (right[1] - right[0]) / found.pictures)
+    assert found.to_json()["runs"][0]["labels"][0]["name"] == LABELS[0]
+    assert any("mean AP" in text for text in compare_summary(found))
+
+
+def test_runs_of_other_labels_are_not_compared(labelled: Any, warm: Any) -> None:
+    with pytest.raises(WrongUsage, match="other labels"):
+        compare([labelled.report.run, warm.report.run])
+
+
 REFUSED: dict[str, tuple[Callable[[Any, Path], object], str]] = {
     "ladder": (lambda run, table: ladder(table, reading=SEPARATOR), "pawsight ladder"),
     "preview": (lambda run, table: preview(table, reading=SEPARATOR), "pawsight preview"),
-    "compare": (lambda run, table: compare([run, shutil.copytree(run, table.parent / "copy")]), "several labels"),
     "majority": (lambda run, table: train(table, reading=SEPARATOR, recipe="majority"), "recipe majority"),
     "class weights": (lambda run, table: train(table, reading=SEPARATOR, class_weights=True), "--class-weights"),
     "folds": (lambda run, table: train(table, reading=SEPARATOR, folds=3), "--folds"),

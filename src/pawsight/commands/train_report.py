@@ -24,6 +24,7 @@ from pawsight.models.recipes import Recipe
 from pawsight.reports.every_class import by_class_sentence, costs_sentences, never_sentence, sets_sentences, source_of
 from pawsight.reports.growth import growth_lines
 from pawsight.reports.run_record import RunRecord
+from pawsight.reports.several_labels import OUT_OF_FOLD
 from pawsight.reports.words import unmeasured_sentence
 
 
@@ -119,8 +120,11 @@ def summary(report: TrainReport) -> list[str]:
 
 def accuracy_lines(record: RunRecord) -> list[str]:
     """Return the accuracy on validation and, where that is small, by cross-validation, and which to believe."""
-    if (labels := record.several_labels.get("validation")) is not None:
-        return [f"Validation  {sentence_of_labels(labels)}"]
+    if record.label_rules:
+        lines = [f"Validation  {sentence_of_labels(record.several_labels.get('validation'))}"]
+        if (labels := record.several_labels.get("train")) is not None:
+            lines.append(f"Cross-val.  {sentence_of_labels(labels)}; {OUT_OF_FOLD}")
+        return lines
     crossed, validation = record.cross_validation, record.validation
     if crossed is None:
         lines = [f"Validation  {sentence(validation)}"]

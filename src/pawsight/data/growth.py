@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def grow(
     own: Found,
     contents: Mapping[str, str],
     added: Found | None,
-    digest_of: Callable[[Sequence[Candidate]], Sequence[str]],
+    digests: Sequence[str],
     *,
     merged: Mapping[str, str],
     dropped: Iterable[str],
@@ -98,9 +98,9 @@ def grow(
 
     Args:
         own: the run's pictures, with their parts; where they have several labels, those of NEW have too.
-        contents: name -> SHA-256 of each of these when the run was made.
+        contents: name -> SHA-256 of each of these.
         added: as NEW holds them; None where nothing is added.
-        digest_of: returns the SHA-256 of files, "" where one cannot be read.
+        digests: SHA-256 of each of these, "" where one cannot be read.
         merged: class -> the class that its pictures are to have.
         dropped: classes whose pictures are left out; of several labels the label alone is taken away.
 
@@ -118,7 +118,7 @@ def grow(
         copies[contents[file.name]].append(file)
     labels: dict[str, tuple[str, Candidate]] = {}  # SHA-256 -> label that NEW says, and the first file that says it
     conflicts, fresh, known = [], [], 0
-    for file, sha256 in zip(coming, digest_of(coming), strict=True):
+    for file, sha256 in zip(coming, digests, strict=True):
         label, first = labels.setdefault(sha256, (file.label, file)) if sha256 else (file.label, file)
         if label != file.label:
             conflicts.append(f"{first.name} is {label!r}, and {file.name} with the same content {file.label!r}.")

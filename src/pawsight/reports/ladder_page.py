@@ -179,7 +179,7 @@ def summary(ladder: Ladder, name: str) -> list[str]:
     chosen = ladder.chosen
     if chosen is not None and chosen.several_labels:
         return [
-            several_sentence(part, chosen.several_labels[part]) for part in SUBSETS if part in chosen.several_labels
+            several_sentence(part, chosen.several_labels[part]) for part in SUBSETS[1:] if part in chosen.several_labels
         ]
     if (chosen is None or chosen.validation is None) and len(ladder.candidates) == 1:
         crossed = ladder.candidates[0].cross_validation

@@ -23,7 +23,7 @@ export async function all(parts, told) {
     if (!stop.signal.aborted) told(sum, whole);
   };
   try {
-    return await Promise.all(parts.map((part, place) => one(part, heard(place), stop.signal)));
+    return await Promise.all(parts.map((part, place) => contentOf(part, heard(place), stop.signal)));
   } finally {
     stop.abort(); // what is still under way where one of them failed
   }
@@ -86,7 +86,7 @@ export function seal() {
 }
 
 /** @param {Part} part @param {(bytes: number) => void} heard @param {AbortSignal} signal */
-async function one({ address, bytes, integrity }, heard, signal) {
+async function contentOf({ address, bytes, integrity }, heard, signal) {
   const response = await answer(address, { integrity, signal });
   const content = integrity ? await response.arrayBuffer() : await streamed(response, bytes, heard);
   heard(bytes);

@@ -230,3 +230,11 @@ def test_confidences_are_counted_in_twentieths_below_the_diagram() -> None:
     heights = [patch.get_height() for patch in below.patches]
     assert heights == pytest.approx(np.histogram(confidences, np.linspace(0, 1, 21))[0] / len(confidences))
     assert below.get_xlim() == above.get_xlim()
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_every_answer_is_certain_the_reliability_diagram_has_a_width() -> None:
+    certain = np.tile([1.0, 0.0], (30, 1)).astype(np.float32)
+    bins = reliability(np.zeros(30, np.int64), certain)
+    ticks = ET.fromstring(reliability_svg(bins, bins, certain.max(axis=1))).findall(".//{*}text")
+    assert "100 %" in {"".join(tick.itertext()).replace("\N{NO-BREAK SPACE}", " ") for tick in ticks}

@@ -350,7 +350,7 @@ def draw_reliability(axes: Axes, before: Sequence[Bin], after: Sequence[Bin]) ->
     from matplotlib.ticker import PercentFormatter
 
     lowest = max(0.0, min((bin_.low for bin_ in (*before, *after)), default=0.0))
-    lowest = math.floor(_HISTOGRAM * lowest) / _HISTOGRAM
+    lowest = min(math.floor(_HISTOGRAM * lowest), _HISTOGRAM - 1) / _HISTOGRAM  # also where all are certain
     axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="perfectly calibrated")
     _marks(axes, before, "before", SECOND, filled=False)
     axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)

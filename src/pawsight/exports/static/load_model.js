@@ -6,7 +6,7 @@ const SEALED =
   "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; " +
   "img-src blob: data:; media-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'";
 const OFFLINE = "service_worker.js";
-const PATIENCE_MS = 5000; // that the first visit waits for the service worker, which keeps what is fetched
+const PATIENCE_MS = 5000; // that the page waits for the service worker when it is opened first, which keeps what is fetched
 
 /** @typedef {{address: string, bytes: number, integrity: string | null}} Part a file, its size, and its hash where it is elsewhere */
 /** @typedef {(here: number, of: number) => void} Told hears how many bytes of all are here */

@@ -109,6 +109,11 @@ def test_folders_are_offered_as_names_unless_they_are_parts(drawings, warm, tmp_
     assert all(copies[0].path.is_absolute() for copies in report.contents)
 
 
+def test_a_run_of_several_labels_suggests_no_single_name(flat, label_bundle):
+    with pytest.raises(WrongUsage, match="several labels"):
+        label("photos", run=label_bundle)
+
+
 def test_what_cannot_be_labelled_is_said(flat, tmp_path):
     with pytest.raises(WrongUsage, match="no folder"):
         label("photos/broken.jpg")
@@ -119,6 +124,8 @@ def test_what_cannot_be_labelled_is_said(flat, tmp_path):
     (tmp_path / "own table.csv").write_text("path,label\na.jpg,cat\n")
     with pytest.raises(WrongUsage, match="own table"):
         label("photos", out="own table.csv")
+    with pytest.raises(WrongUsage, match="is a folder"):
+        label("photos", out="photos")
     (tmp_path / "empty").mkdir()
     with pytest.raises(NoPictures):
         label("empty")

@@ -6,6 +6,7 @@ Which pictures come next is chosen in training/labelling.py, the page is served 
 from __future__ import annotations
 
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -17,13 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.core.cache import Cache
 from pawsight.core.errors import DataError, NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Progress, ProgressLike, Step, Stopwatch, progress_of
-from pawsight.core.runs import RECIPE
+from pawsight.core.runs import RECIPE, from_here
 from pawsight.core.storage import as_path
 from pawsight.core.text import legible, plural, typed
 from pawsight.data.dataset import FileRead, Picture, grey_range_of, is_lost, read_files
@@ -113,17 +113,24 @@ def label(
         progress: as for `train`.
 
     Raises:
-        WrongUsage: there is no such folder, or the table is another file. NoPictures: no picture can be read.
+        WrongUsage: there is no such folder, the table is another file, or the run has several labels.
+        NoPictures: no picture can be read.
         StorageError: the disk or network share does not answer. BundleRefused: the run cannot be used.
     """
     progress = progress_of(progress)
-    root, table = as_path(folder), as_path(out).absolute()
+    root, table = as_path(folder), Path(os.path.abspath(as_path(out)))
     _check_places(root, table)
     machine, cache = this_machine(), cache_folder()
     recipe, settings, predictor = make_recipe("probe", RecipeOptions()), None, None
     if run is not None:
         predictor = load_predictor(run, max_megapixels=max_megapixels, progress=progress)
-        settings = read_bundle(as_path(run)).card.decode
+        if predictor.bundle.card.several_labels:
+            raise WrongUsage(
+                f"{run} may give a picture several labels.",
+                "The page gives each picture one name.",
+                "Leave --run out, or name a run with one class a picture.",
+            )
+        settings = predictor.bundle.card.decode
         recipe = probe_recipe(recipe_of(as_path(run))) if (as_path(run) / RECIPE).is_file() else recipe
     candidates = tuple(
         Candidate(path, _name_of(path, table), "", None) for path in expand([root]) if may_be_picture(path.name)
@@ -208,6 +215,9 @@ def table_of(table: Path) -> tuple[Decision, ...]:
     """
     if not table.exists():
         return ()
+    if table.is_dir():
+        fix = f"Type --out {shlex.quote(str(from_here(table / TABLE)))}"
+        raise WrongUsage(f"{table} is a folder.", "The names are written to a file.", fix)
     try:
         return read_patch(table).decisions
     except DataError as error:

@@ -183,8 +183,15 @@ class _ListReader:
             if name.strip() and column not in self._places.values()
         }
         values = {first[column].strip().lower() if column < len(first) else "" for column in others}
+        self._others = len(others)
         is_one_hot = "path" in self._places and "label" not in self._places and len(others) > 1
         self._classes = others if is_one_hot and values <= set(_ONE_HOT) else {}
+        # Columns that are in the way of reading a column for each label.
+        self._no_flags = {
+            name: first[column].strip() if column < len(first) else ""
+            for column, name in others.items()
+            if is_one_hot and (first[column].strip().lower() if column < len(first) else "") not in _ONE_HOT
+        }
         self._guessed = ""  # a label that is not UTF-8
         self._several = ""  # a label that looks like several
         self._option = ""  # that reads several labels, where there seem to be some
@@ -204,6 +211,13 @@ class _ListReader:
                 problems.add(1, f"there is no column {role!r}; the columns are {existing}")
         if not problems or not table.header:
             return ""
+        if self._no_flags and (self._has_several or len(self._no_flags) < self._others):
+            name, value = next(iter(self._no_flags.items()))
+            names = ", ".join(map(repr, self._no_flags))
+            return (
+                f"For a column for each label, all columns but the path hold 0 and 1; in the first line {name!r} holds"
+                f" {value!r}.\nWrite 0 and 1, or leave out what is no label: {names}"
+            )
         columns = range(len(table.header))
         pictures = [n for n in columns if PurePosixPath(table.header[n].strip()).suffix.lower() in PICTURE_ENDINGS]
         path = (

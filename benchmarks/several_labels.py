@@ -37,9 +37,9 @@ from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import Recipe
 from pawsight.sample.shapes import LABELS, draw_shapes
 from pawsight.training.features import FeatureTable, feature_sink
-from pawsight.training.folds import stratified_sample
+from pawsight.training.folds import rarest_labels, stratified_sample
 from pawsight.training.probe import STRENGTHS
-from pawsight.training.several_labels import cross_validate_labels, fit_labels, label_rules, rarest_labels
+from pawsight.training.several_labels import cross_validate_labels, fit_labels, label_rules
 
 SHARES = np.array([0.5, 0.3, 0.1, 0.03])
 MAX_ERROR = 0.1

@@ -13,7 +13,7 @@ from pawsight.core.errors import BadDataset, WrongUsage
 
 from ..conftest import BACKBONE, BACKBONE_PX, says
 
-SMALL = {"backbone": BACKBONE, "image_px": BACKBONE_PX}
+SMALL = {"backbone": BACKBONE, "image_px": BACKBONE_PX, "depth": "last"}
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,17 @@ def arrays(pngs):
     return [np.asarray(Image.open(path)) for path in paths], [path.parent.name for path in paths]
 
 
+@pytest.fixture(scope="module")
+def from_files(pngs, tmp_path_factory):
+    """The run on that folder. Read, never write."""
+    place = tmp_path_factory.mktemp("from-files")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
+        return pawsight.train(pngs, out=place / "runs", **SMALL)
+
+
 @pytest.mark.parametrize("form", ["arrays", "pictures", "bytes"])
-def test_pictures_in_memory_give_the_counts_of_the_same_pictures_in_files(warm, pngs, arrays, tmp_path, form):
-    from_files = pawsight.train(pngs, out=tmp_path / "runs", **SMALL)
+def test_pictures_in_memory_give_the_counts_of_the_same_pictures_in_files(pngs, from_files, arrays, tmp_path, form):
     X, y = arrays
     if form == "pictures":
         X = [Image.fromarray(array) for array in X]
@@ -148,7 +156,7 @@ def test_labels_that_are_none_say_so(tmp_path, y, words):
         {"out": None},
         {"columns": "path"},
         {"reading": "flat"},
-        {"recipe": None},
+        {"recipe": 3},
         {"recipe": "prob"},
         {"progress": 3},
         {"options": {"seed": 1}},

@@ -54,6 +54,16 @@ def test_a_better_run_is_called_better_and_two_equal_ones_a_tie(make: Any) -> No
     assert made.pictures == 200
 
 
+def test_the_baseline_is_the_commonest_class_of_training_on_what_both_answered(fake_runs: Any, tmp_path: Path) -> None:
+    rows = fake_runs.draw_pictures(tmp_path / "data", ("cats", "dogs"), validation=20, drawn=0)
+    rows = [row for row in rows if row[0] != "train/0/0.0.jpg"]  # 2 cats and 3 dogs to train on,
+    rows = [row for row in rows if not (row[3] == "validation" and row[0] >= "validation/1/1.5")]  # 20 cats, 15 dogs
+    runs = [fake_runs.write_run(tmp_path / name, rows, ("cats", "dogs"), root=tmp_path, accuracy=0.8) for name in "ab"]
+    dogs = sum(row[2:] == ("dogs", "validation") for row in rows) / sum(row[3] == "validation" for row in rows)
+    assert 0 < dogs < 0.5
+    assert [metrics.baseline for metrics in compare(runs).metrics] == [dogs, dogs]
+
+
 def test_every_run_has_its_figures_with_intervals_and_json_says_all(make: Any) -> None:
     runs = make(0.6, 0.95)
     plain = json.loads(json.dumps(compare(runs).to_json(), allow_nan=False))

@@ -69,7 +69,7 @@ def test_they_do_with_three_classes_and_where_a_subset_lacks_one(warm, tmp_path)
                 pixels = chance.integers(0, 200, (40, 40, 3), np.uint8)
                 pixels[..., channel] += np.uint8(chance.integers(0, 12))  # so little that many answers are wrong
                 Image.fromarray(pixels).save(folder / f"{number}.png")
-    run = train(tmp_path / "data", recipe="probe", out=tmp_path / "runs", **OPTIONS["probe"]).run
+    run = train(tmp_path / "data", recipe="probe", depth="last", out=tmp_path / "runs", **OPTIONS["probe"]).run
     recorded = check_figures(run, tmp_path / "data", tmp_path)
     assert 0.5 < recorded["validation"]["roc_auc"] < 1
     assert recorded["test"]["roc_auc"] is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import html
 import json
-import os
 import re
 import shlex
 import shutil
@@ -203,10 +202,14 @@ def test_typed_it_says_where_the_files_are(mixed, tmp_path, monkeypatch, words):
     assert (tmp_path / folder / "audit.csv").is_file()
 
 
-def test_the_command_of_an_audit_runs_in_the_folder_of_the_audit(mixed, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(cli, ["inspect", os.path.relpath(mixed), "--quiet", "--report"]).exit_code == 0
+@pytest.mark.parametrize("options", [[], ["--split-seed", "3", "--ignore", "note.txt"]], ids=["plain", "options"])
+def test_the_command_of_an_audit_runs_in_the_folder_of_the_audit(mixed, tmp_path, monkeypatch, options):
+    (tmp_path / "else where").mkdir()
+    monkeypatch.chdir(tmp_path / "else where")  # the pictures are not beside the folder that it is typed in
+    typed = ["inspect", str(mixed), "--quiet", "--report", "--out", str(tmp_path / "audit"), *options]
+    assert CliRunner().invoke(cli, typed).exit_code == 0
     page = tmp_path / "audit" / "audit.html"
+    assert str(tmp_path) not in page.read_text("utf-8")
     before = page.read_text("utf-8")
     (command,) = re.findall(r"<code>(pawsight inspect .*?)</code>", before)
     page.unlink()

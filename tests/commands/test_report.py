@@ -79,7 +79,7 @@ def test_every_command_of_a_report_runs_where_the_report_is(
         )
         for name, recipe, more in (
             ("001", "cnn", {"command": 'pawsight train "Anna\'s cats/data" --recipe cnn --seed 3'}),
-            ("002", "probe", {}),
+            ("002", "probe", {"command": 'pawsight train --from "Anna\'s cats/runs/001" --add "Anna\'s cats/data"'}),
         )
     ]
     made = report(runs if several else runs[:1], quick=True).report
@@ -90,7 +90,8 @@ def test_every_command_of_a_report_runs_where_the_report_is(
     assert {words[1] for words in commands} >= {"train", "report", "evaluate", "review", "inspect"}
     for _, verb, *words in commands:
         with cli.commands[verb].make_context(verb, [*words]) as context:  # it reads every word
-            given = context.params.get("data") or context.params.get("runs") or context.params.get("run")
+            names = ("data", "runs", "run", "add", "from_run")
+            given = next(context.params[name] for name in names if context.params.get(name))
         for path in [given] if isinstance(given, str | Path) else given:
             assert Path(path).exists(), (verb, words)
         assert not [word for word in words if Path(word).is_absolute()]

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.trust import UNFAMILIAR
 from pawsight.commands.compare import compare
+from pawsight.commands.compare import summary as compare_summary
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.evaluate import summary as evaluate_summary
 from pawsight.commands.inspect import inspect
@@ -24,10 +26,12 @@ from pawsight.commands.predict import line, predict, predict_file
 from pawsight.commands.preview import preview
 from pawsight.commands.report import report
 from pawsight.commands.report import summary as report_summary
+from pawsight.commands.review import board_of, review
 from pawsight.commands.train import train
 from pawsight.commands.train_report import summary as train_summary
-from pawsight.core.errors import BadDataset, WrongUsage
-from pawsight.data.label_sets import labels_in, truth_of
+from pawsight.core.errors import BadDataset, DataError, WrongUsage
+from pawsight.data.label_patch import RELABEL, Decision, Patch, apply
+from pawsight.data.label_sets import NO_LABELS, joined, labels_in, truth_of
 from pawsight.data.parts import PARTS
 from pawsight.data.reading import FolderReading
 from pawsight.data.split import missed
@@ -59,7 +63,8 @@ def test_a_run_names_labels_and_measures_them(labelled: Any) -> None:
     assert len(bundle.card.trust.labels) == len(LABELS)
     assert record.validation is None
     assert record.test is None
-    assert set(record.several_labels) == {"validation", "test"}
+    assert set(record.several_labels) == {"train", "validation", "test"}
+    assert record.several_labels["train"].pictures <= record.sizes["train"]
     assert sum(record.sizes.values()) == 90
     assert any(text.startswith("Validation ") for text in train_summary(labelled.report))
 
@@ -192,6 +197,7 @@ def test_report_shows_labels_co_occurrence_and_mistakes(labelled: Any, tmp_path:
     assert made.chosen == "probe"
     page = (run / "report.html").read_text(encoding="utf-8")
     assert page.count("Labels that occur together") >= 2
+    assert "evaluate . --test" not in page  # it was measured on the test set
     text = (run / "report.md").read_text(encoding="utf-8")
     assert all(f"| {name} |" in text for name in LABELS)
     assert len(report_summary(made)) == 4
@@ -203,10 +209,36 @@ def test_the_split_of_a_run_is_used_again(labelled: Any) -> None:
     assert "--label-separator ';'" in labelled.report.record.command
 
 
+def test_runs_are_compared_by_the_pictures_of_which_every_label_is_right(labelled: Any, tmp_path: Path) -> None:
+    other = shutil.copytree(labelled.report.run, tmp_path / "other")
+    rows = rows_of(other / "predictions.csv")
+    changed = [row | {"predicted": ";".join(LABELS)} if row["part"] == "validation" else row for row in rows]
+    with (other / "predictions.csv").open("w", encoding="utf-8", newline="") as file:
+        (writer := csv.DictWriter(file, rows[0])).writeheader()
+        writer.writerows(changed)
+    found = compare([labelled.report.run, other])
+    own = labelled.report.record.several_labels["validation"]
+    figures = ("pictures", "mean_average_precision", "micro_f1", "macro_f1", "exact_match", "log_loss")
+    assert [getattr(found.metrics[0], name) for name in figures] == pytest.approx(
+        [getattr(own, name) for name in figures]
+    )
+    right = [
+        sum(row["label"] == row["predicted"] for row in table if row["part"] == "validation")
+        for table in (rows, changed)
+    ]
+    assert found.pairs[0].gain.points == pytest.approx(100 * (right[1] - right[0]) / found.pictures)
+    assert found.to_json()["runs"][0]["labels"][0]["name"] == LABELS[0]
+    assert any("mean AP" in text for text in compare_summary(found))
+
+
+def test_runs_of_other_labels_are_not_compared(labelled: Any, warm: Any) -> None:
+    with pytest.raises(WrongUsage, match="other labels"):
+        compare([labelled.report.run, warm.report.run])
+
+
 REFUSED: dict[str, tuple[Callable[[Any, Path], object], str]] = {
     "ladder": (lambda run, table: ladder(table, reading=SEPARATOR), "pawsight ladder"),
     "preview": (lambda run, table: preview(table, reading=SEPARATOR), "pawsight preview"),
-    "compare": (lambda run, table: compare([run, shutil.copytree(run, table.parent / "copy")]), "several labels"),
     "majority": (lambda run, table: train(table, reading=SEPARATOR, recipe="majority"), "recipe majority"),
     "class weights": (lambda run, table: train(table, reading=SEPARATOR, class_weights=True), "--class-weights"),
     "folds": (lambda run, table: train(table, reading=SEPARATOR, folds=3), "--folds"),
@@ -251,3 +283,31 @@ def test_the_graph_ends_in_a_sigmoid_for_each_label(labelled: Any) -> None:
     (last,) = (node for node in graph.node if PROBABILITIES in node.output)
     assert last.op_type == "Sigmoid"
     assert graph.output[0].type.tensor_type.shape.dim[1].dim_value == len(LABELS)
+
+
+def test_a_review_doubts_one_label_of_a_picture_and_its_decision_is_trained_with(labelled: Any, tmp_path: Path) -> None:
+    found = review(labelled.report.run)
+    rows = {row["path"]: row for row in found.rows()}
+    assert len(rows) == sum(labelled.report.record.sizes[part] for part in ("train", "validation"))
+    for row in rows.values():
+        sets = [set() if row[key] == NO_LABELS else set(labels_in(row[key])) for key in ("given", "suggested")]
+        assert len(sets[0] ^ sets[1]) == 1
+        assert sets[0] | sets[1] <= set(LABELS)
+    board, _ = board_of(found)
+    assert {picture["label"] for picture in board["pictures"].values()} <= set(board["classes"])
+    assert NO_LABELS in board["classes"]
+    dataset = labelled.report.dataset
+    first, second, *_ = (picture for picture in dataset.pictures if len(picture.labels) > 1)
+    decisions = (
+        Decision(first.name, first.sha256, RELABEL, NO_LABELS),
+        Decision(second.name, second.sha256, RELABEL, ";".join(reversed((*second.labels[:1], "two")))),
+    )
+    patched, split, outcome = apply(dataset, labelled.report.split, Patch(tmp_path / "patch.csv", "a" * 64, decisions))
+    labels = {picture.name: picture.label for picture in patched.pictures}
+    assert labels[first.name] == ""
+    assert labels[second.name] == joined({*second.labels[:1], "two"})
+    assert {picture.name: picture.label for picture in split.assigned}[first.name] == ""
+    assert outcome.relabelled == 2
+    wrong = Patch(tmp_path / "patch.csv", "a" * 64, (replace(decisions[0], label="red;striped and red"),))
+    with pytest.raises(DataError, match="striped and red"):
+        apply(dataset, labelled.report.split, wrong)

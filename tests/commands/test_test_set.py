@@ -166,7 +166,7 @@ def test_the_guide_s_table_is_what_is_counted(run, tmp_path):
     data, twin = tmp_path / "data", shutil.copytree(run, tmp_path / "twin")
     made = {row: tmp_path / "more" / f"{number:03}" for number, row in enumerate(list(COUNTED)[:3], 1)}
     more = {
-        "train": ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX)],
+        "train": ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX), "--depth", "last"],
         "ladder": ["--recipes", "majority"],
         "report": ["--quick"],
     }

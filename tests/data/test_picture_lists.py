@@ -49,6 +49,18 @@ def test_paths_and_labels_are_read(write, tmp_path, newline, mark, comma):
     assert (found.root, found.folders, found.loose, found.left_out) == (tmp_path, ("Katze", "cat", "dog"), (), ())
 
 
+def test_paths_of_the_list_of_a_run_start_where_its_pictures_were_read_from(write, tmp_path):
+    run = tmp_path / "runs" / "001"
+    run.mkdir(parents=True)
+    (run / "source.json").write_text(json.dumps({"root": str(tmp_path / "photos")}))
+    write("path,sha256,label,part\ncats/1.jpg,a,cat,train\n/new/1.jpg,b,dog,test\n").rename(run / "splits.csv")
+    found = read_list(run / "splits.csv")
+    assert [picture.path for picture in found.candidates] == [Path("/new/1.jpg"), tmp_path / "photos" / "cats/1.jpg"]
+    assert found.root == tmp_path / "photos"
+    (run / "source.json").unlink()
+    assert read_list(run / "splits.csv").root == run
+
+
 def test_labels_are_composed(write):
     (picture,) = read_list(write(f"path,label\na.jpg,{unicodedata.normalize('NFD', 'Kätzchen')}\n")).candidates
     assert picture.label == unicodedata.normalize("NFC", "Kätzchen")

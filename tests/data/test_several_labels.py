@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,8 +31,8 @@ TABLES = {
     ),
     "list": (
         "path,label\n1.png,\"['red', 'round']\"\n2.png,[]\n3.png,['large']\n4.png,\"['round', 'large', 'red']\"\n",
-        FolderReading(label_separator=","),
-        "--label-separator ,",
+        SEVERAL,
+        "--several-labels",
     ),
     "one-hot": (
         "path,large,red,round\n1.png,0,1,1\n2.png,0,0,0\n3.png,1,0,0\n4.png,1,1,1\n",
@@ -72,6 +73,37 @@ def test_without_the_option_a_table_is_answered_with_it(kind: str, write: Callab
     with pytest.raises(BadDataset) as caught:
         read_list(write(text))
     assert f"If pictures have several labels, add {option}\n" in caught.value.fix
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_lists_of_labels_are_read_where_several_are(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"labels.{ending}"
+    rows = [{"file_name": name, "labels": list(labels)} for name, labels in WANTED.items()]
+    if ending == "parquet":
+        pa = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = read_list(path, reading=SEVERAL)
+    assert {file.name: labels_in(file.label) for file in found.candidates} == WANTED
+    with pytest.raises(BadDataset) as caught:
+        read_list(path)
+    assert "--several-labels" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("cell", "labels"),
+    [
+        ("\"['a, b', 'c']\"", ("a, b", "c")),
+        ("[1]", ("1",)),
+        ("[not python]", ("[not python]",)),
+        ("[[1]]", ("[[1]]",)),
+        ("[]", ()),
+    ],
+)
+def test_a_cell_that_is_a_list_is_one(cell: str, labels: tuple[str, ...], write: Callable[[str], Path]) -> None:
+    found = read_list(write(f"path,label\n1.png,{cell}\n2.png,x\n"), reading=SEVERAL)
+    assert labels_in(found.candidates[0].label) == labels
 
 
 def test_a_label_with_the_separator_of_run_files_is_refused(write: Callable[[str], Path]) -> None:

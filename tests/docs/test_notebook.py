@@ -26,7 +26,7 @@ STARTUP = f"""
 from dataclasses import replace
 from pawsight.models import recipes
 probe = recipes.RECIPES["probe"]
-small = replace(probe, recipe=replace(probe.recipe, backbone={BACKBONE!r}, image_px={BACKBONE_PX}))
+small = replace(probe, recipe=replace(probe.recipe, backbone={BACKBONE!r}, image_px={BACKBONE_PX}, folds=3))
 recipes.RECIPES = {{**recipes.RECIPES, "probe": small}}
 """
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawsight.evaluation import label_errors
-from pawsight.evaluation.label_errors import NEIGHBOURS, VOTE, nearest, oddness, rank
+from pawsight.evaluation.label_errors import NEIGHBOURS, VOTE, nearest, oddness, rank, rank_labels
 
 NAMES = ("cats", "dogs", "geese")
 
@@ -186,3 +186,18 @@ def test_oddness_is_one_minus_the_mean_cosine_of_the_neighbours_there_are():
     found = oddness((rows, np.array([[0.5, 0.25], [0.5, -1], [-1, -1]], np.float32)))
     assert found == pytest.approx([0.625, 0.5, 1.0])
     assert found.dtype == np.float32
+
+
+def test_of_several_labels_the_most_doubtful_of_each_picture_is_ranked():
+    truth = np.array([[True, False], [True, True], [False, False], [True, True]])
+    probabilities = np.array([[0.9, 0.8], [0.05, 0.9], [0.1, 0.2], [np.nan, 0.9]], np.float32)
+    near = np.full((4, 0), -1), np.zeros((4, 0), np.float32)
+    ranked = rank_labels(probabilities, truth, near, ("red", "round"))
+    assert [(suspect.row, column, suspect.given, suspect.suggested) for suspect, column in ranked] == [
+        (1, 0, 1, 0),  # is not red
+        (0, 1, 0, 1),  # is round too
+        (2, 1, 0, 1),
+        (3, 1, 1, 0),
+    ]
+    assert [suspect.is_suspect for suspect, _ in ranked] == [True, True, False, False]
+    assert "not red" in ranked[0][0].reason

@@ -19,7 +19,7 @@ import pawsight
 EPOCHS = 3
 RECIPES = {
     "majority": ["--recipe", "majority", "--image-px", "32"],
-    "probe": ["--recipe", "probe", "--backbone", "efficientnet-lite0", "--image-px", "96"],
+    "probe": ["--recipe", "probe", "--backbone", "efficientnet-lite0", "--image-px", "96", "--depth", "last"],
     # The rate is one at which it learns: a network that answers all alike would prove little.
     "cnn": ["--recipe", "cnn", "--image-px", "40", "--batch-size", "8", "--seed", "11", "--learning-rate", "0.0003"],
 }

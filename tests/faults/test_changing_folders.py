@@ -27,7 +27,7 @@ from pawsight.core.runs import read_table
 PICTURES, ONE_IN = 300, 100
 BY_CLASS = PICTURES // 2
 RECIPES = {
-    "probe": ["--backbone", "efficientnet-lite0", "--image-px", "96"],
+    "probe": ["--backbone", "efficientnet-lite0", "--image-px", "96", "--depth", "last"],
     "cnn": ["--image-px", "40", "--epochs", "2", "--batch-size", "32"],
 }
 # Where each is, and the function after whose n-th call the folder is changed.

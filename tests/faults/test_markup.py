@@ -139,13 +139,18 @@ def test_a_run_on_such_data_is_whole_and_its_report_inert(nasty_data, cache_fold
     from pawsight.commands.report import report
     from pawsight.commands.train import train
 
-    run = train(nasty_data, backbone="efficientnet-lite0", image_px=96, out=tmp_path / "runs").run
+    run = train(nasty_data, backbone="efficientnet-lite0", image_px=96, depth="last", out=tmp_path / "runs").run
     for name in ("splits.csv", "catalog.csv", "predictions.csv", "audit.csv"):
         assert [cell for cell in cells_of(run / name) if is_formula(cell)] == [], name
     names = {path.relative_to(nasty_data).as_posix() for path in nasty_data.rglob("*.png")}
     assert {row["path"] for row in read_table(run / "catalog.csv")} == names
     again = train(
-        nasty_data, backbone="efficientnet-lite0", image_px=96, out=tmp_path / "runs", split=run / "splits.csv"
+        nasty_data,
+        backbone="efficientnet-lite0",
+        image_px=96,
+        depth="last",
+        out=tmp_path / "runs",
+        split=run / "splits.csv",
     ).run
     assert {(row["path"], row["part"]) for row in read_table(again / "splits.csv")} == {
         (row["path"], row["part"]) for row in read_table(run / "splits.csv")

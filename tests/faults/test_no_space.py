@@ -34,7 +34,7 @@ ONE_LINE = re.compile(
 )
 RECIPES = {
     "majority": ["--recipe", "majority", "--image-px", "32"],
-    "probe": ["--recipe", "probe", "--backbone", "efficientnet-lite0", "--image-px", "96"],
+    "probe": ["--recipe", "probe", "--backbone", "efficientnet-lite0", "--image-px", "96", "--depth", "last"],
     "cnn": ["--recipe", "cnn", "--image-px", "40", "--epochs", "2", "--batch-size", "16"],
 }
 

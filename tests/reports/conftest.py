@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pawsight.classifier.trust import LabelRule, trust_from
 from pawsight.core.runs import read_table, write_table
 from pawsight.core.storage import sha256_of, write_json
 from pawsight.data.audit import Finding
+from pawsight.data.label_sets import joined
 from pawsight.evaluation.learning_curve import trace_curve
+from pawsight.evaluation.several_labels import measure_labels
 from pawsight.evaluation.slices import measure_slices
 from pawsight.models.recipes import RECIPES
 from pawsight.reports.ladder_report import build_report
@@ -21,6 +24,7 @@ from pawsight.reports.run_record import RunRecord
 
 CLASSES = ("cats", "dogs")
 EVIL = '"><script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}'
+LABELS = ("large", EVIL, "red")
 COLUMNS = ("path", "problem", "value", "severity")
 PROMISE = {
     "max_error": 0.05, "confidence": 0.9, "threshold": 0.7, "pictures": 40, "answered": 35, "errors": 1,
@@ -62,6 +66,52 @@ def whole(tmp_path_factory: pytest.TempPathFactory, fake_runs: Any) -> Path:
     write_json(run / "slices.json", plain_slices(run))
     write_json(run / "suspects.json", plain_suspects(run))
     write_json(run / "learning_curve.json", plain_curve())
+    return run
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory, fake_runs: Any) -> Path:
+    """A made-up run with several labels a picture and a guarantee of each but the last. Read, never write: copy it."""
+    place = tmp_path_factory.mktemp("labelled")
+    rows = fake_runs.draw_pictures(place / "pictures", LABELS[:2], train=6, drawn=6)
+    chance = np.random.default_rng(3)
+    truth = chance.random((len(rows), len(LABELS))) < [0.6, 0.4, 0.2]
+    probabilities = np.clip(np.where(truth, 0.8, 0.2) + chance.normal(0, 0.25, truth.shape), 0.001, 0.999)
+    texts = [joined(name for name, has in zip(LABELS, row, strict=True) if has) for row in truth]
+    said = [joined(name for name, share in zip(LABELS, row, strict=True) if share >= 0.5) for row in probabilities]
+    sure = trust_from({"temperature": 1.0, "fitted_on": "", "promise": PROMISE, "guard": None}).guarantee
+    rules = (*[LabelRule(threshold=0.5, max_error=0.05, has=sure, has_not=sure)] * 2, LabelRule(threshold=0.5))
+    held_out = np.array([part == "validation" for *_, part in rows])
+    measured = measure_labels(truth[held_out], probabilities[held_out], rules, LABELS)
+    assert measured is not None
+    (run := place / "001").mkdir()
+    written = [(path, digest, text, part, "") for (path, digest, _, part), text in zip(rows, texts, strict=True)]
+    write_table(run / "splits.csv", ("path", "sha256", "label", "part", "group"), written)
+    answers = [
+        (path, digest, part, text, answer, *shares)
+        for (path, digest, text, part, _), answer, shares in zip(written, said, probabilities, strict=True)
+        if part == "validation"
+    ]
+    header = ("path", "sha256", "part", "label", "predicted", *(f"p({name})" for name in LABELS))
+    write_table(run / "predictions.csv", header, answers)
+    write_json(run / "source.json", {"root": str(place / "pictures"), "from_run": "../pictures", "identity": ""})
+    write_table(run / "audit.csv", COLUMNS, [])
+    RunRecord(
+        folder=run,
+        recipe="probe",
+        classes=LABELS,
+        counts=dict(zip(LABELS, truth.sum(axis=0).tolist(), strict=True)),
+        digest="d" * 64,
+        sizes={"train": int((~held_out).sum()), "validation": int(held_out.sum()), "test": 0},
+        how="as made up",
+        temperature=1.0,
+        max_error=0.05,
+        label_rules=rules,
+        several_labels={"validation": measured},
+        no_guarantee=f"never sure enough: has {LABELS[2]!r}",
+        command="pawsight train labels.csv --recipe probe --max-error 5% --label-separator '|'",
+        seconds={"total": 1.0},
+    ).write()
     return run
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight.training.out_of_fold import MOST_DOUBTED, doubted, fit_and_predict, margins_of, out_of_fold
+from pawsight.training.out_of_fold import (
+    MOST_DOUBTED,
+    doubted,
+    fit_and_predict,
+    margins_of,
+    out_of_fold,
+    out_of_fold_labels,
+)
 
 
 @pytest.fixture
@@ -100,3 +107,22 @@ def test_where_nothing_was_taught_nothing_is_known():
     one_class = fit_and_predict(features, labels, labels == 0, everybody, 2)
     assert one_class[:2].tolist() == [[1, 0], [1, 0]]
     assert np.isnan(one_class[2:]).all()
+
+
+def test_several_labels_have_opinions_from_pictures_of_other_groups_each_for_itself():
+    random = np.random.default_rng(4)
+    truth = random.random((120, 2)) < (0.5, 0.3)
+    features = random.normal(size=(120, 8)).astype(np.float32)
+    features[:, :2] += 3 * truth
+    wrong = truth.copy()
+    wrong[:5, 1] = ~wrong[:5, 1]
+    found = out_of_fold_labels(features, wrong, np.arange(120))
+    assert found.dtype == np.float32
+    for own, shares in zip(truth.T, found.T, strict=True):
+        assert np.median(shares[own]) > np.quantile(shares[~own], 0.9)
+    assert np.array_equal(found, out_of_fold_labels(features, wrong, np.arange(120)))
+    alone = np.concatenate([truth, np.arange(120)[:, None] == 7], axis=1)
+    known = np.isfinite(out_of_fold_labels(features, alone, np.arange(120) // 2))
+    assert known[:, :2].all()
+    assert not known[7, 2]  # no other group has it, so nothing can be said against it
+    assert known[:, 2].any()

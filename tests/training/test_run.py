@@ -189,7 +189,7 @@ def test_pixels_and_labels_of_validation_and_test_leave_the_model_as_it_is(warm,
     (second / "swap").rename(dogs)
     for number, path in enumerate(sorted((second / "validation").rglob("*.*"))[::2]):
         Image.effect_noise((100, 90), 20 + number).convert("RGB").save(path)
-    one, other = (warm.again(data, tmp_path / "runs") for data in (first, second))
+    one, other = (warm.again(data, tmp_path / "runs", depth="auto") for data in (first, second))
     assert one.split.digest != other.split.digest
     assert one.validation != other.validation
     assert [one.split.sizes, other.split.sizes] == [{"train": 16, "validation": 16, "test": 4}] * 2

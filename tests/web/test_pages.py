@@ -18,7 +18,7 @@ from pawsight.reports.ladder_report import build_report
 from pawsight.web.label_page import serve_label
 
 from ..exports import browser as exported
-from ..reports.conftest import comparison, whole  # noqa: F401 - fixtures
+from ..reports.conftest import comparison, labelled, whole  # noqa: F401 - fixtures
 from . import axe, label_server
 from .review_server import make_session, served
 
@@ -29,6 +29,7 @@ PAGES = (
     "label_page",
     "report",
     "comparison_report",
+    "report_of_labels",
     "audit",
     "browser_export",
 )
@@ -149,6 +150,12 @@ def report(whole: Path, tmp_path_factory) -> Open:  # noqa: F811
 @pytest.fixture(scope="module")
 def comparison_report(comparison: Path) -> Open:  # noqa: F811
     return lambda driver: unfolded(driver, comparison.as_uri())
+
+
+@pytest.fixture(scope="module")
+def report_of_labels(labelled: Path, tmp_path_factory) -> Open:  # noqa: F811
+    page = build_report([labelled], tmp_path_factory.mktemp("labels")).report
+    return lambda driver: unfolded(driver, page.as_uri())
 
 
 @pytest.fixture(scope="module")

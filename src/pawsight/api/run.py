@@ -26,6 +26,7 @@ from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.cross_validation import CrossValidation
 from pawsight.evaluation.metrics import Metrics
 from pawsight.evaluation.several_labels import SeveralLabelsMetrics
+from pawsight.reports.growth import GrowthRecord
 from pawsight.reports.run_record import AnswerTable, RunRecord
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class Run:
     def history(self) -> tuple[Epoch, ...]:
         """The epochs of the training; none for recipes that do not train by gradients."""
         return self._record.history
+
+    @property
+    def growth(self) -> GrowthRecord | None:
+        """What the run grew by, and what it gained and forgot; None where it was not trained with `from_run`."""
+        return self._record.growth
 
     @property
     def findings(self) -> Findings:

@@ -12,6 +12,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pawsight.commands.run_split import count_look, looks_sentence
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import ProgressLike, progress_of
@@ -21,6 +24,8 @@ from pawsight.evaluation.comparison import TIE, Gain, corrected, pictures_to_set
 from pawsight.evaluation.comparison import compare as paired_gain
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.metrics import Metrics, aligned, measure, to_jsonable, why_no_auc
+from pawsight.evaluation.several_labels import SeveralLabelsMetrics, measure_labels
+from pawsight.evaluation.several_labels import to_jsonable as several_labels_json
 from pawsight.reports.candidates import command_of
 from pawsight.reports.run_record import AnswerTable, RunRecord, shared
 from pawsight.reports.words import points_between, signed
@@ -51,7 +56,7 @@ class CompareReport:
     pictures: int  # that all runs share
     runs: tuple[str, ...]  # as they were given
     recipes: tuple[str, ...]
-    metrics: tuple[Metrics, ...]  # of each run on the shared pictures
+    metrics: tuple[Metrics | SeveralLabelsMetrics, ...]  # of each run on the shared pictures
     pairs: tuple[Pair, ...]
     left_aside: tuple[int, ...]  # pictures of each run that not all share
     looks_at_test: tuple[int, ...] = ()  # evaluations of each test set, this one included; empty on validation
@@ -62,7 +67,7 @@ class CompareReport:
             "part": self.part,
             "pictures": self.pictures,
             "runs": [
-                {"run": run, "recipe": recipe, "left_aside": aside} | (to_jsonable(metrics) or {})
+                {"run": run, "recipe": recipe, "left_aside": aside} | _plain(metrics)
                 for run, recipe, aside, metrics in zip(
                     self.runs, self.recipes, self.left_aside, self.metrics, strict=True
                 )
@@ -99,6 +104,7 @@ def compare(
         )
     records, names = [RunRecord.read(folder) for folder in folders], [named[folder] for folder in folders]
     part = "test" if test else _part(records, names)
+    _check_one_kind(records, names)
     tables = [_answers(record, name, part) for record, name in zip(records, names, strict=True)]
     common = shared(tables)
     if not common[0].answered:
@@ -113,10 +119,7 @@ def compare(
         # Of the same pictures, so what one run knows of their groups holds for all, as in the pairs below.
         groups = next((table.groups for table in common if table.groups is not None), None)
         for record, table in zip(records, common, strict=True):
-            metrics = measure(
-                table.true, table.probabilities, table.classes, commonest=record.commonest, seed=seed, groups=groups
-            )
-            measured.append(cast("Metrics", metrics))  # None only where nothing is shared
+            measured.append(_measured(record, table, seed, groups))
             step.advance()
     pairs = _pairs(names, common)
     return CompareReport(
@@ -129,6 +132,40 @@ def compare(
         left_aside=tuple(len(table.answered) - len(common[0].answered) for table in tables),
         looks_at_test=tuple(count_look(folder) for folder in folders) if test else (),
     )
+
+
+def _check_one_kind(records: Sequence[RunRecord], names: Sequence[str]) -> None:
+    """Refuse runs of which some give a picture one class and others several labels, or other labels.
+
+    Raises:
+        WrongUsage: with the first two that differ.
+    """
+    kinds = {record.classes if record.label_rules else (): name for record, name in zip(records, names, strict=True)}
+    if len(kinds) > 1:
+        first, other, *_ = kinds.values()
+        raise WrongUsage(
+            f"{first} and {other} give their pictures other labels.",
+            "Only answers about the same labels can be compared.",
+            "Train both with one table, and with the same --several-labels or --label-separator.",
+        )
+
+
+def _measured(
+    record: RunRecord, table: AnswerTable, seed: int, groups: NDArray[np.int64] | None
+) -> Metrics | SeveralLabelsMetrics:
+    """Return the figures of a run on the shared pictures, of which there are some."""
+    if record.label_rules:
+        several = measure_labels(
+            table.truth, table.probabilities, record.label_rules, table.classes, seed=seed, groups=groups
+        )
+        return cast("SeveralLabelsMetrics", several)
+    true, shares = table.true, table.probabilities
+    return cast("Metrics", measure(true, shares, table.classes, commonest=record.commonest, seed=seed, groups=groups))
+
+
+def _plain(metrics: Metrics | SeveralLabelsMetrics) -> dict[str, Any]:
+    plain = several_labels_json(metrics) if isinstance(metrics, SeveralLabelsMetrics) else to_jsonable(metrics)
+    return plain or {}
 
 
 def _why_not(folders: Sequence[Path], runs: Sequence[str | os.PathLike[str]]) -> str:
@@ -145,9 +182,16 @@ def summary(report: CompareReport) -> list[str]:
     if any(report.left_aside):
         aside = [f"{count:,} of {run}" for run, count in zip(report.runs, report.left_aside, strict=True) if count]
         lines.append(f"Left out, because not all runs have them with the same label: {', '.join(aside)}.")
-    header = ("run", "recipe", "right", "95 %", "log loss", "95 %", "ROC AUC", "95 %", "macro F1", "ECE")
-    lines += aligned([header, *map(_row, report.runs, report.recipes, report.metrics)], left=2)
-    if (metrics := report.metrics[0]).roc_auc is None:  # of the same pictures for all
+    several = [metrics for metrics in report.metrics if isinstance(metrics, SeveralLabelsMetrics)]
+    of_classes = [metrics for metrics in report.metrics if isinstance(metrics, Metrics)]
+    if several:
+        header: tuple[str, ...] = ("run", "recipe", "mean AP", "95 %", "F1", "95 %", "all right", "95 %", "log loss")
+        lines += aligned([header, *map(_row_of_labels, report.runs, report.recipes, several)], left=2)
+        lines.append("Gains are in the share of pictures of which every label is right:")
+    else:
+        header = ("run", "recipe", "right", "95 %", "log loss", "95 %", "ROC AUC", "95 %", "macro F1", "ECE")
+        lines += aligned([header, *map(_row, report.runs, report.recipes, of_classes)], left=2)
+    if of_classes and (metrics := of_classes[0]).roc_auc is None:  # of the same pictures for all
         lines.append(f"ROC AUC is not defined: {why_no_auc({row.name: row.pictures for row in metrics.classes})} here.")
     if len(report.runs) > MOST_PAIRED:
         lines.append(f"Each against the first, {report.runs[0]}, as there are more than {MOST_PAIRED}:")
@@ -180,7 +224,7 @@ def _part(records: Sequence[RunRecord], names: Sequence[str]) -> str:
 
 
 def _answers(run: RunRecord, name: str, part: str) -> AnswerTable:
-    table = run.answer_table(part)
+    table = run.label_table(part) if run.label_rules else run.answer_table(part)
     if not table.answered and part == "test":
         command, _ = command_of(run)
         raise WrongUsage(
@@ -217,6 +261,15 @@ def _row(run: str, recipe: str, metrics: Metrics) -> tuple[str, ...]:
         f"{metrics.macro_f1:.3f}",
         f"{100 * metrics.ece:.1f} %",
     )
+
+
+def _row_of_labels(run: str, recipe: str, metrics: SeveralLabelsMetrics) -> tuple[str, ...]:
+    cells = []
+    for name in ("mean_average_precision", "micro_f1", "exact_match"):
+        value, ends = getattr(metrics, name), metrics.intervals[name]
+        cells += ["-" if value is None else f"{100 * value:.1f} %"]
+        cells += ["-" if ends is None else f"{100 * ends.low:.1f}-{100 * ends.high:.1f}"]
+    return run, recipe, *cells, f"{metrics.log_loss:.3f}"
 
 
 def _ends(interval: Interval | None, digits: int) -> str:

@@ -146,7 +146,8 @@ def inspect(
     options += ["--split", _beside(split, folder)] if split is not None and folder else []
     options += ["--split-seed", str(split_seed)] if split_seed else []
     options += ["--allow-leaks"] if allow_leaks else []
-    page, table = write_audit(folder, source.name, dataset, findings, options) if folder else (None, None)
+    typed_data = os.fspath(data) if isinstance(data, str | os.PathLike) else source.name
+    page, table = write_audit(folder, typed_data, dataset, findings, options) if folder else (None, None)
     return InspectReport(
         data=source.name,
         dataset=dataset,

@@ -24,19 +24,21 @@ from pawsight.commands.run_split import held_out, root_of
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
+from pawsight.core.progress import Progress, ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import APPLIED_PATCH, PATCH, named_run
 from pawsight.core.storage import as_path
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import Dataset, Picture, read_dataset
 from pawsight.data.found import Found, LeftOut
 from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
+from pawsight.data.label_sets import NO_LABELS, joined, labels_in, truth_of
 from pawsight.data.split import split_into
-from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, oddness, rank
+from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, oddness, rank, rank_labels
 from pawsight.images.decode import DECODER_VERSION
 from pawsight.reports.run_record import RunRecord
-from pawsight.training.features import depth_of, feature_sink, probe_recipe, recipe_of
-from pawsight.training.out_of_fold import out_of_fold
+from pawsight.training.features import FeatureTable, depth_of, feature_sink, probe_recipe, recipe_of
+from pawsight.training.folds import rarest_labels
+from pawsight.training.out_of_fold import out_of_fold, out_of_fold_labels
 from pawsight.training.relevance import columns_at
 
 _PAST = {RELABEL: "relabelled", DROP: "dropped", KEEP: "kept"}
@@ -108,8 +110,11 @@ def review(run: str | os.PathLike[str], *, progress: ProgressLike = None) -> Rev
     candidates = sorted((file for part in parts for file in part.candidates), key=lambda file: file.name)
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
     recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()
-    found = Found(root_of(folder), tuple(candidates), (), (), tuple(sorted({file.label for file in candidates})))
-    decode = read_bundle(folder).card.decode
+    card = read_bundle(folder).card
+    texts = {file.label for file in candidates}
+    names = {name for text in texts for name in labels_in(text)} if card.several_labels else texts
+    found = Found(root_of(folder), tuple(candidates), (), (), tuple(sorted(names)), several_labels=card.several_labels)
+    decode = card.decode
     settings = replace(decode, image_px=recipe.image_px, version=DECODER_VERSION)
     with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch(), grey_range=settings.grey_range)
@@ -125,20 +130,14 @@ def review(run: str | os.PathLike[str], *, progress: ProgressLike = None) -> Rev
             )
         dataset, left_out = _unchanged(dataset, contents)
         features = sink.features_of([picture.sha256 for picture in dataset.pictures])
-    pictures, classes = dataset.pictures, dataset.classes
-    labels = np.array([classes.index(picture.label) for picture in pictures], dtype=np.int64)
+    pictures = dataset.pictures
     split = split_into(dataset, [picture.part or "train" for picture in pictures], how="as the run's split says")
     rows = {picture.name: row for row, picture in enumerate(pictures)}
     groups = split.numbers()
     duplicates = tuple(tuple(rows[picture.name] for picture in group) for group in split.duplicates)
-    probabilities = out_of_fold(
-        features.read(columns_at(depth_of(folder), features, labels)),
-        labels,
-        groups,
-        classes=len(classes),
-        progress=progress,
-    )
     near = nearest(features.last, groups)
+    ranked = _ranked_labels if dataset.several_labels else _ranked
+    classes, labels, ranking = ranked(dataset, features, depth_of(folder), groups, near, progress)
     return ReviewReport(
         run=folder,
         classes=classes,
@@ -147,8 +146,49 @@ def review(run: str | os.PathLike[str], *, progress: ProgressLike = None) -> Rev
         duplicates=duplicates,
         left_out=left_out,
         near=near,
-        ranking=rank(probabilities, labels, near, classes),
+        ranking=ranking,
     )
+
+
+Ranked = tuple[tuple[str, ...], NDArray[np.int64], tuple[Suspect, ...]]  # classes, that of each picture (N,), ranking
+
+
+def _ranked(
+    dataset: Dataset,
+    features: FeatureTable,
+    depth: str,
+    groups: NDArray[np.int64],
+    near: Neighbours,
+    progress: Progress,
+) -> Ranked:
+    classes = dataset.classes
+    labels = np.array([classes.index(picture.label) for picture in dataset.pictures], dtype=np.int64)
+    read = features.read(columns_at(depth, features, labels))
+    probabilities = out_of_fold(read, labels, groups, classes=len(classes), progress=progress)
+    return classes, labels, rank(probabilities, labels, near, classes)
+
+
+def _ranked_labels(
+    dataset: Dataset,
+    features: FeatureTable,
+    depth: str,
+    groups: NDArray[np.int64],
+    near: Neighbours,
+    progress: Progress,
+) -> Ranked:
+    """Rank pictures by their most doubtful label; classes are sets of labels, as they are and as they are suggested."""
+    names, texts = dataset.classes, [picture.label for picture in dataset.pictures]
+    truth = truth_of(texts, names)
+    read = features.read(columns_at(depth, features, rarest_labels(truth), truth=truth))
+    ranking = rank_labels(out_of_fold_labels(read, truth, groups, progress=progress), truth, near, names)
+    suggested = {suspect.row: joined({*labels_in(texts[suspect.row])} ^ {names[column]}) for suspect, column in ranking}
+    index = {text: number for number, text in enumerate(sorted({*texts, *suggested.values()}))}
+    suspects = tuple(
+        replace(suspect, given=index[texts[suspect.row]], suggested=index[suggested[suspect.row]])
+        for suspect, _ in ranking
+    )
+    labels = np.array([index[text] for text in texts], dtype=np.int64)
+    return tuple(text or NO_LABELS for text in index), labels, suspects
 
 
 def _unchanged(dataset: Dataset, contents: dict[str, str]) -> tuple[Dataset, tuple[LeftOut, ...]]:
@@ -273,7 +313,7 @@ def board_of(report: ReviewReport) -> tuple[dict[str, Any], Mapping[int, File]]:
         "command": command_with_patch(report.run),
         "classes": list(report.classes),
         "total": len(report.pictures),
-        "pictures": {row: _plain(picture) for row, picture in pictures.items()},
+        "pictures": {row: _plain(picture, report.classes[report.labels[row]]) for row, picture in pictures.items()},
         "sections": sections,
         "left_out": [{"path": file.name, "reason": file.reason} for file in report.left_out],
     }
@@ -349,11 +389,12 @@ def _duplicate(report: ReviewReport, suspect: Suspect, first: int, rows: Sequenc
     row = suspect.row
     picture, other = report.pictures[row], report.pictures[first]
     more = [{"picture": twin, "note": "also alike"} for twin in rows if twin not in (row, first)]
+    stays = report.classes[report.labels[first]]
     conflicts, leaks = picture.label != other.label, picture.part != other.part
     same = picture.sha256 == other.sha256
     reason = f"{'the same file' if same else 'may be the same picture'} as {other.name}"
     if conflicts:
-        reason += f", which is labelled {other.label}: one of the two labels {'is' if same else 'may be'} wrong"
+        reason += f", which is labelled {stays}: one of the two labels {'is' if same else 'may be'} wrong"
     elif leaks:
         reason += f", which is in {other.part}: it {'leaks' if same else 'may leak'} between training and validation"
     else:
@@ -390,11 +431,11 @@ def _odd(report: ReviewReport, by_row: Mapping[int, Suspect]) -> list[Item]:
     return items
 
 
-def _plain(picture: Picture) -> dict[str, Any]:
+def _plain(picture: Picture, label: str) -> dict[str, Any]:
     facts = picture.facts
     return {
         "path": picture.name.encode("utf-8", "replace").decode(),
-        "label": picture.label,
+        "label": label,
         "part": picture.part,
         "width": facts.width,
         "height": facts.height,

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.classifier.backbone import fetch_backbone
+from pawsight.classifier.bundle import add_figures
 from pawsight.classifier.costs import read_costs
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
 from pawsight.classifier.predictor import answer_texts
@@ -34,6 +35,7 @@ from pawsight.core.progress import SILENT, Progress, Step, Stopwatch
 from pawsight.core.runs import (
     APPLIED_PATCH,
     AUDIT,
+    BUNDLE,
     HISTORY,
     LOG,
     PREDICTIONS,
@@ -54,10 +56,10 @@ from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import expected_calibration_error, log_losses, squared_distances
-from pawsight.evaluation.cross_validation import CrossValidation, is_small
+from pawsight.evaluation.cross_validation import FEWEST, CrossValidation, is_small
 from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.selective import Abstention, measure_abstention, measure_costs, measure_sets
-from pawsight.evaluation.several_labels import measure_labels
+from pawsight.evaluation.several_labels import SeveralLabelsMetrics, measure_labels
 from pawsight.models.recipes import AUTO, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
@@ -291,8 +293,9 @@ def train(
     with stopwatch.stage("fetching"):
         recipe = fetch_backbone(recipe, options.backbone, progress=log)
         if growing is None:
-            source = resolve(name, cache=cache_folder(), reading=options.reading, columns=options.columns, progress=log)
-            source = listed(source, log)
+            reading, columns = options.reading, options.columns
+            found = resolve(data or "", cache=cache_folder(), reading=reading, columns=columns, progress=log)
+            source = listed(found, log)
         else:
             source = growing.source
     return train_on(
@@ -513,11 +516,6 @@ def _report(
         for part, table in fitted.probabilities.items()
         if part in outcome.labels
     }
-    measured_labels = {
-        part: measure_labels(outcome.truths[part], table, trust.labels, classes, groups=groups[part])
-        for part, table in fitted.probabilities.items()
-        if part in outcome.truths
-    }
     answered = {part: table for part, table in fitted.probabilities.items() if len(table)}
     answers, gained, recipe = fitted.probabilities.get("validation"), None, outcome.recipe
     predicted = {part: answer_texts(trust, table, classes) for part, table in answered.items()}
@@ -584,7 +582,7 @@ def _report(
         if trust.costs
         else {},
         label_rules=trust.labels,
-        several_labels={part: metrics for part, metrics in measured_labels.items() if metrics is not None},
+        several_labels=_several_labels(outcome),
         detector=trust.detector,
         decided={
             part: figures.to_json() for part, table in answered.items() if (figures := _decided(outcome, part, table))
@@ -606,6 +604,25 @@ def _report(
         findings=audit(outcome.dataset, split),
         data=env.data,
     )
+
+
+def _several_labels(outcome: TrainedRun) -> dict[str, SeveralLabelsMetrics]:
+    """Measure the answers about several labels by subset; where validation is small, those out of fold too."""
+    split, names, crossed = outcome.split, outcome.dataset.classes, outcome.model.out_of_fold
+    held_out = [label for picture in split.part("validation") for label in split.labels_of(picture)]
+    tables = {part: table for part, table in outcome.model.probabilities.items() if part in outcome.truths}
+    is_few = split.sizes["validation"] < FEWEST or is_small(held_out, names)
+    if outcome.truths and crossed is not None and is_few:
+        tables["train"] = crossed
+    measured = {}
+    for part, table in tables.items():
+        known = np.isfinite(table).all(axis=1)
+        pictures = split.part(part)
+        groups = numbers_of([pictures[row].group for row in np.flatnonzero(known)])
+        metrics = measure_labels(outcome.truths[part][known], table[known], outcome.trust.labels, names, groups=groups)
+        if metrics is not None:
+            measured[part] = metrics
+    return measured
 
 
 def _decided(outcome: TrainedRun, part: str, table: Floats) -> Abstention | None:
@@ -705,6 +722,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
     for line in summary(report):
         log.note(line)
     write_text(run / LOG, log.text())
+    add_figures(run / BUNDLE, report.record.measured())
     report.record.write()
 
 

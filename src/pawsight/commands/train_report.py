@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import PawsightError
-from pawsight.core.runs import CATALOG, PREDICTIONS, from_here
+from pawsight.core.runs import CATALOG, PREDICTIONS, SPLITS, from_here
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding
 from pawsight.data.dataset import LOSS_WARNED, Dataset, losses
@@ -24,6 +24,7 @@ from pawsight.models.recipes import Recipe
 from pawsight.reports.every_class import by_class_sentence, costs_sentences, never_sentence, sets_sentences, source_of
 from pawsight.reports.growth import growth_lines
 from pawsight.reports.run_record import RunRecord
+from pawsight.reports.several_labels import OUT_OF_FOLD
 from pawsight.reports.words import unmeasured_sentence
 
 
@@ -119,8 +120,11 @@ def summary(report: TrainReport) -> list[str]:
 
 def accuracy_lines(record: RunRecord) -> list[str]:
     """Return the accuracy on validation and, where that is small, by cross-validation, and which to believe."""
-    if (labels := record.several_labels.get("validation")) is not None:
-        return [f"Validation  {sentence_of_labels(labels)}"]
+    if record.label_rules:
+        lines = [f"Validation  {sentence_of_labels(record.several_labels.get('validation'))}"]
+        if (labels := record.several_labels.get("train")) is not None:
+            lines.append(f"Cross-val.  {sentence_of_labels(labels)}; {OUT_OF_FOLD}")
+        return lines
     crossed, validation = record.cross_validation, record.validation
     if crossed is None:
         lines = [f"Validation  {sentence(validation)}"]
@@ -161,7 +165,8 @@ def _warnings(report: TrainReport) -> list[str]:
     lines += [f"WARNING     {unmeasured}"] if unmeasured and report.record.cross_validation is None else []
     severe = sum(finding.severity == "high" for finding in report.findings)
     if severe:
-        command = typed("inspect", report.data) if report.data else typed("report", from_here(report.run))
+        data = from_here(report.run / SPLITS) if report.record.growth is not None else report.data
+        command = typed("inspect", data)
         lines.append(f"WARNING     the audit has {plural(severe, 'finding')} of high severity; see: {command}")
     return lines
 

@@ -18,6 +18,7 @@ from pawsight.core.errors import BadDataset, DataError, StorageError
 from pawsight.core.storage import plain_cell, regular_file, sha256_of, table_text, write_bytes
 from pawsight.data.dataset import Dataset
 from pawsight.data.found import LeftOut
+from pawsight.data.label_sets import NO_LABELS, joined, labels_in
 from pawsight.data.split import Assigned, Split
 from pawsight.data.tables import Problems, Table, TableError, first_lines
 
@@ -180,6 +181,8 @@ def apply(dataset: Dataset, split: Split, patch: Patch) -> tuple[Dataset, Split,
     Raises:
         DataError: a label is not that of a class. BadDataset: nothing would be left of a class.
     """
+    if dataset.several_labels:
+        patch = replace(patch, decisions=tuple(_of_several(decision) for decision in patch.decisions))
     _check_labels(dataset, patch)
     chosen, unknown = _by_name(dataset, patch)
     parts = {picture.name: picture.part for picture in split.assigned}
@@ -210,6 +213,11 @@ def apply(dataset: Dataset, split: Split, patch: Patch) -> tuple[Dataset, Split,
         in_test=sum(parts[name] == "test" for name in (*relabelled, *dropped)),
     )
     return patched, _patched_split(split, relabelled, dropped), outcome
+
+
+def _of_several(decision: Decision) -> Decision:
+    """Return a decision whose labels are written as those of a picture are."""
+    return replace(decision, label=joined(labels_in("" if decision.label == NO_LABELS else decision.label)))
 
 
 def _by_name(dataset: Dataset, patch: Patch) -> tuple[dict[str, Decision], list[Decision]]:
@@ -246,14 +254,21 @@ def _patched_split(split: Split, relabelled: Mapping[str, str], dropped: set[str
 
 def _check_labels(dataset: Dataset, patch: Patch) -> None:
     classes = dataset.classes
-    wrong = [decision for decision in patch.decisions if decision.action == RELABEL and decision.label not in classes]
+    wrong = [
+        (decision.line, label)
+        for decision in patch.decisions
+        if decision.action == RELABEL
+        for label in (labels_in(decision.label) if dataset.several_labels else (decision.label,))
+        if label not in classes
+    ]
     if wrong:
-        lines = [f"Line {decision.line}: there is no class {decision.label!r}." for decision in wrong]
+        kind = "label" if dataset.several_labels else "class"
+        lines = [f"Line {line}: there is no {kind} {label!r}." for line, label in wrong]
         known = ", ".join(map(repr, classes[:_SHOWN])) + (" and more" if len(classes) > _SHOWN else "")
         raise DataError(
             f"{patch.file} does not fit this data.",
             first_lines(lines, shown=_SHOWN),
-            f"The classes are {known}: correct the lines.",
+            f"The {'labels' if dataset.several_labels else 'classes'} are {known}: correct the lines.",
         )
 
 

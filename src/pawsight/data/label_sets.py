@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SEPARATOR = ";"
+NO_LABELS = "none of the labels"  # for people and in patches, where an empty cell says nothing
 Ints = NDArray[np.int64]
 
 

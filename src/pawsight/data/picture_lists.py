@@ -5,6 +5,7 @@ The table itself is read in tables.py; a list without labels, for `predict`, in 
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import SPLITS, root_of
 from pawsight.core.storage import plain_cell
 from pawsight.core.text import plural
 from pawsight.data.download import WEB, download_all, scheme_of
@@ -29,6 +31,7 @@ from pawsight.data.reading import MISSING, PICTURE_ENDINGS, FolderReading, is_hi
 from pawsight.data.tables import (
     MAX_LINE_CHARS,
     MAX_LINES,
+    ListOfLabels,
     Problems,
     Table,
     TableError,
@@ -44,6 +47,7 @@ _ROLES = ("path", "label", "part", "group")
 _DROPPED = "drop"  # label_patch.DROP, whose module is slow to load
 _ONE_HOT = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 _BETWEEN_LABELS = re.compile(r"[|;,]")  # in a cell with several labels; lists are written ['cat', 'furry']
+_ADD_SEVERAL = "If pictures have several labels, add --several-labels"
 _EXAMPLE = (
     "Name the columns, e.g. --columns path=image,label=class; or let the file look like this:\n"
     "path,label\ncats/1.jpg,cat\ndogs/1.jpg,dog"
@@ -59,7 +63,8 @@ def read_list(
 ) -> Found:
     """Read a list of pictures: a table with the columns path and label and, optionally, part and group.
 
-    Paths are relative to the table's folder, which is the root of what is found; `locate` looks for the files. Other
+    Paths are relative to the table's folder, which is the root of what is found; those of a run's splits.csv to the
+    folder that the run's pictures were read from. `locate` looks for the files. Other
     columns are ignored, and so are blank lines and lines that repeat an earlier one. Instead of a label there may be
     a column for each class with 1 in that of the picture and 0 in the others. Labels are text, whatever they say. Where
     `reading` says that a picture may have several labels, these are those of all its columns with 1, of all its lines
@@ -79,12 +84,20 @@ def read_list(
     reading = reading or FolderReading()
     problems, fix = Problems(), _EXAMPLE
     reader: _ListReader | None = None
+    folder = (root_of(path.parent) if path.name == SPLITS else None) or path.parent
     with open_table(path) as file:
         try:
-            table = Table(file, name=path.name, columns=columns, max_lines=max_lines, max_line_chars=MAX_LINE_CHARS)
+            table = Table(
+                file,
+                name=path.name,
+                columns=columns,
+                max_lines=max_lines,
+                max_line_chars=MAX_LINE_CHARS,
+                lists=reading.several_labels,
+            )
             rows = iter(table)
             first = next(rows, None)
-            reader = _ListReader(path.parent, table, first[1] if first else [], problems, reading)
+            reader = _ListReader(folder, table, first[1] if first else [], problems, reading)
             fix = reader.check_columns() or fix
             if not problems:
                 for line, row in chain([first] if first else [], rows):
@@ -93,6 +106,7 @@ def read_list(
                 fix = reader.check_rows(are_columns_typed=columns is not None) or fix
         except TableError as error:
             problems.add(error.line, error.fault)
+            fix = _ADD_SEVERAL if isinstance(error, ListOfLabels) else fix
     if problems or reader is None:
         raise BadDataset(problems.what(path, "nothing was read from it"), problems.why(), fix)
     if not reader.seen:
@@ -102,7 +116,7 @@ def read_list(
     if reading.several_labels:
         labels = {label for text in labels for label in labels_in(text)}
     found = Found(
-        path.parent,
+        folder,
         tuple(candidates),
         (),
         (),
@@ -130,10 +144,21 @@ def _several_labels(labels: Iterable[str]) -> str:
     return several[0] if several else ""
 
 
-def _pieces(cell: str, between: re.Pattern[str] = _BETWEEN_LABELS) -> list[str]:
-    is_list = cell[:1] + cell[-1:] in ("[]", "{}", "()")
-    pieces = between.split(cell[1:-1] if is_list else cell)
-    return [label for piece in pieces if (label := piece.strip(" '\"" if is_list else None))]
+def _pieces(label: str) -> list[str]:
+    listed = label.strip("[]{}() ") if label.startswith(("[", "{", "(")) else label
+    return [piece for piece in (piece.strip(" '\"") for piece in _BETWEEN_LABELS.split(listed)) if piece]
+
+
+def _listed(cell: str) -> list[str] | None:
+    """Return the labels of a cell that is a list as JSON or Python write it: ["red", "round"]; None of any other."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return None
+    try:
+        values = ast.literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    is_flat = all(isinstance(value, str | int | float) for value in values)
+    return [label for value in values if (label := str(value).strip())] if is_flat else None
 
 
 class _ListReader:
@@ -207,7 +232,8 @@ class _ListReader:
             line = next(line for line, candidate in self.seen.values() if several in candidate.label)
             self._problems.add(line, f"the label {several!r} is several labels, as others are; one label is read")
             separator = next((character for character in several if _BETWEEN_LABELS.match(character)), ";")
-            self._option = f"--label-separator {shlex.quote(separator)}"
+            is_list = _listed(several) is not None
+            self._option = "--several-labels" if is_list else f"--label-separator {shlex.quote(separator)}"
         if not self._problems:
             return ""
         fix = f"If pictures have several labels, add {self._option}\n" if self._option else ""
@@ -258,7 +284,8 @@ class _ListReader:
         values = {name: _ONE_HOT.get(row[column].strip().lower()) for column, name in self._classes.items()}
         if None in values.values():
             return [], f"the columns of the classes of {path!r} hold other numbers than 0 and 1"
-        pieces = _pieces(cell, self._between) if self._between else [cell] if cell else []
+        listed = _listed(cell) if self._has_several else None
+        pieces = listed if listed is not None else self._pieces(cell)
         labels = [clean_label(label) for label in (*pieces, *(name for name, value in values.items() if value))]
         if self._classes and len(labels) != 1 and not self._has_several:
             self._option = "--several-labels"
@@ -267,6 +294,11 @@ class _ListReader:
         if self._has_several and (wrong := [label for label in labels if SEPARATOR in label]):
             return [], f"the label {wrong[0]!r} of {path!r} has {SEPARATOR!r} in it, which stands between labels"
         return labels, ""
+
+    def _pieces(self, cell: str) -> list[str]:
+        """Return what stands between separators."""
+        pieces = self._between.split(cell) if self._between else [cell]
+        return [label for piece in pieces if (label := piece.strip())]
 
     def _keep(self, line: int, path: str, label: str, part: str | None, group: str) -> None:
         is_address = scheme_of(path.strip()) in WEB

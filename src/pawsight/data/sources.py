@@ -200,7 +200,7 @@ def _from_place(
         raise WrongUsage(f"{place} is neither a file nor a folder.", "", _what_data_may_be(named))
     if place.suffix.lower() in (*ENDINGS, ".txt"):
         table = locate(read_list(place, columns=columns, reading=of_table), cache=cache, progress=progress)
-        return Source("csv", place.parent, place.stem, listed=table, data=text)
+        return Source("csv", table.root, place.stem, listed=table, data=text)
     if kind := _OTHER_TABLES.get(place.suffix.lower()):  # before archives: a workbook is a zip file
         raise WrongUsage(f"{place} cannot be used as DATA.", f"It is {kind}, which is not read.", _AS_TABLE)
     if kind := _OTHER_ARCHIVES.get(place.suffix.lower()):

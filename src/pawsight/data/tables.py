@@ -60,6 +60,10 @@ class TableError(Exception):
         self.line, self.fault = line, fault
 
 
+class ListOfLabels(TableError):
+    """A cell of JSON or Parquet holds a list of labels where one is read."""
+
+
 class Table:
     """The rows of a table as text; its name and its first bytes say how it is read.
 
@@ -74,6 +78,7 @@ class Table:
             `COLUMN_NAMES`.
         max_lines: None for no limit.
         max_line_chars: None for no limit but that of the csv module, 131,072 characters a cell.
+        lists: a label may be a list; its cell is that list as JSON writes it.
 
     Attributes:
         header: the names of the columns as written.
@@ -94,7 +99,9 @@ class Table:
         columns: Mapping[str, str] | None = None,
         max_lines: int | None = None,
         max_line_chars: int | None = None,
+        lists: bool = False,
     ) -> None:
+        self._lists = lists
         self._max_lines, self._max_line_chars = max_lines, max_line_chars
         self.has_header = columns is None or not all(column.isdecimal() for column in columns.values())
         kind = name.lower().rpartition(".")[2]
@@ -147,7 +154,7 @@ class Table:
             if header is None:
                 header = list(record)
                 yield line, header
-            yield line, [_cell(record.get(name), name, line) for name in header]
+            yield line, [_cell(record.get(name), name, line, self._lists) for name in header]
 
     def _parquet(self, file: IO[bytes], kind: str) -> Iterator[tuple[int, list[str]]]:
         require_extra("ray", "pyarrow", needed_by="Reading Parquet", why="CSV and JSON need nothing.")
@@ -162,7 +169,8 @@ class Table:
             for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     line += 1
-                    yield line, [_cell(value, name, line) for value, name in zip(values, names, strict=True)]
+                    cells = zip(values, names, strict=True)
+                    yield line, [_cell(value, name, line, self._lists) for value, name in cells]
         except (pa.ArrowInvalid, OSError) as error:
             raise TableError(1, f"it cannot be read as Parquet ({error})") from error
 
@@ -268,7 +276,7 @@ def _parsed(line: int, text: str) -> Any:
         raise TableError(line, f"it is no JSON ({error})") from error
 
 
-def _cell(value: Any, name: str, line: int) -> str:
+def _cell(value: Any, name: str, line: int, lists: bool) -> str:
     """Return a value of JSON or Parquet as text.
 
     Raises:
@@ -284,6 +292,10 @@ def _cell(value: Any, name: str, line: int) -> str:
         return os.fsdecode(value)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list) and role == "label":
+        if not lists:
+            raise ListOfLabels(line, f"the column {name!r} holds several values where one label is read")
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | dict) and role in COLUMN_NAMES:
         kind = "several values" if isinstance(value, list) else "an object"
         raise TableError(line, f"the column {name!r} holds {kind} where one path or label is read")

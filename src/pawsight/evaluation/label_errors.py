@@ -93,6 +93,30 @@ def rank(probabilities: Floats, labels: Labels, near: Neighbours, names: Sequenc
     )
 
 
+def rank_labels(
+    probabilities: Floats, truth: NDArray[np.bool_], near: Neighbours, names: Sequence[str]
+) -> tuple[tuple[Suspect, int], ...]:
+    """Rank pictures with several labels by the one label of each that is most likely wrong, missing ones included.
+
+    Args:
+        probabilities: of each label, out of fold (N, L); NaN where there is none.
+        truth: whether each picture is said to have each label (N, L).
+        near: of the same pictures.
+        names: of the L labels.
+
+    Returns:
+        one `Suspect` a picture, whose classes are 0, it has not, and 1, it has, with the column of the label; the most
+        suspicious first.
+    """
+    worst: dict[int, tuple[Suspect, int]] = {}
+    for column, name in enumerate(names):
+        shares = np.stack([1 - probabilities[:, column], probabilities[:, column]], axis=1)
+        for suspect in rank(shares, truth[:, column].astype(np.int64), near, (f"not {name}", name)):
+            if suspect.row not in worst or suspect.score > worst[suspect.row][0].score:
+                worst[suspect.row] = suspect, column
+    return tuple(sorted(worst.values(), key=lambda pair: (-pair[0].score, pair[0].row)))
+
+
 def nearest(features: Floats, groups: Labels, *, count: int = NEIGHBOURS) -> Neighbours:
     """Find the most similar pictures of each picture among those of other duplicate groups.
 

@@ -84,6 +84,8 @@ def _summary(findings: Sequence[Finding]) -> str:
     text = by_severity(findings)
     if len(findings) == 1:
         return f"There is one finding, {text.removeprefix('1 ')}."
+    if len({finding.severity for finding in findings}) == 1:
+        return f"There are {len(findings):,} findings, all of {findings[0].severity} severity. No file was changed."
     return f"There are {len(findings):,} findings: {text}. No file was changed."
 
 

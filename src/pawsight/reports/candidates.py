@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pawsight.core.runs import best_epoch
+from pawsight.core.runs import SPLITS, best_epoch
+from pawsight.data.label_sets import SEPARATOR
 from pawsight.evaluation.comparison import Gain
 from pawsight.evaluation.intervals import Interval
 from pawsight.reports import words
@@ -20,7 +21,8 @@ from pawsight.reports.run_record import RunRecord, figure, finite
 from pawsight.reports.several_labels import several_sentence
 
 _TRAIN = ["pawsight", "train"]
-_PATHS = ("--split", "--patch", "--weights", "--costs")  # options of `train` that name a file or a folder
+# Options of `train` that name a file or a folder.
+_PATHS = ("--split", "--patch", "--weights", "--costs", "--from", "--add")
 _NAMES = {"f32": "float32", "bf16": "bfloat16"}
 
 
@@ -78,10 +80,12 @@ def command_of(run: RunRecord) -> tuple[str, bool]:
 
 
 def data_of(run: RunRecord) -> str:
-    """Return the pictures of a run as a command names them: what was typed, else their folder."""
+    """Return the pictures of a run as a command names them: what was typed, of a run that grew its list of them."""
+    if run.growth is not None:
+        return run.path_shown(run.folder / SPLITS)
     with suppress(ValueError):  # quotes that do not close
         words = shlex.split(run.command)
-        if words[: len(_TRAIN)] == _TRAIN and len(words) > len(_TRAIN):
+        if words[: len(_TRAIN)] == _TRAIN and not (words[len(_TRAIN) :] or ["-"])[0].startswith("-"):
             return _with_paths(run, words)[len(_TRAIN)]
     return run.path_shown(run.root) if run.root else "DATA"
 
@@ -90,6 +94,8 @@ def label_words(run: RunRecord) -> list[str]:
     """Return the options that read several labels of a picture, as the run's command has them."""
     if not run.label_rules:
         return []
+    if run.growth is not None:  # which are read from the run's own list
+        return ["--label-separator", SEPARATOR]
     with suppress(ValueError):  # quotes that do not close, or no separator was typed
         words = shlex.split(run.command)
         place = words.index("--label-separator")
@@ -98,14 +104,14 @@ def label_words(run: RunRecord) -> list[str]:
 
 
 def _with_paths(run: RunRecord, words: Sequence[str]) -> list[str]:
-    """Return the words of a `pawsight train DATA ...` with its paths as `RunRecord.path_shown` has them.
+    """Return the words of a `pawsight train ...` with its paths as `RunRecord.path_shown` has them.
 
     Paths were typed in the folder that the run was trained in. One that does not lead anywhere from the current folder
     stays as it is, but for the folder of the pictures, which the run records.
     """
     shown = list(words)
     for place, word in enumerate(words):
-        is_data, path = place == len(_TRAIN), Path(word)
+        is_data, path = place == len(_TRAIN) and not word.startswith("-"), Path(word)
         if is_data and not path.exists() and run.root is not None and run.root.parts[-len(path.parts) :] == path.parts:
             path = run.root
         if path.is_absolute() or ((is_data or words[place - 1] in _PATHS) and path.exists()):

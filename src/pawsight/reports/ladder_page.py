@@ -179,7 +179,7 @@ def summary(ladder: Ladder, name: str) -> list[str]:
     chosen = ladder.chosen
     if chosen is not None and chosen.several_labels:
         return [
-            several_sentence(part, chosen.several_labels[part]) for part in SUBSETS if part in chosen.several_labels
+            several_sentence(part, chosen.several_labels[part]) for part in SUBSETS[1:] if part in chosen.several_labels
         ]
     if (chosen is None or chosen.validation is None) and len(ladder.candidates) == 1:
         crossed = ladder.candidates[0].cross_validation
@@ -260,7 +260,9 @@ def test_sentences(ladder: Ladder) -> list[str]:
 
 def test_command(chosen: RunRecord | None) -> str:
     """Return what measures the chosen candidate on the test set, empty where it was or where there is none."""
-    return typed("evaluate", chosen.shown, "--test") if chosen is not None and chosen.test is None else ""
+    if chosen is None or chosen.test is not None or "test" in chosen.several_labels:
+        return ""
+    return typed("evaluate", chosen.shown, "--test")
 
 
 def _looks_sentence(chosen: RunRecord) -> str:

@@ -53,7 +53,7 @@ from pawsight.core.text import plural, typed
 from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding, Findings
 from pawsight.data.groups import numbers_of
 from pawsight.data.label_patch import PatchOutcome
-from pawsight.data.label_sets import labels_in
+from pawsight.data.label_sets import labels_in, truth_of
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer, Gain
 from pawsight.evaluation.cross_validation import CrossValidation
@@ -95,6 +95,11 @@ class AnswerTable:
         """The class index (N,) of each picture."""
         places = {name: index for index, name in enumerate(self.classes)}
         return np.array([places[answer.label] for answer in self.answered], np.int64)
+
+    @property
+    def truth(self) -> NDArray[np.bool_]:
+        """Which labels each picture has (N, L), where it may have several."""
+        return truth_of([answer.label for answer in self.answered], self.classes)
 
     @property
     def groups(self) -> NDArray[np.int64] | None:
@@ -557,16 +562,19 @@ class RunRecord:
             return self.split
         return tuple(replace(picture, label=label) for picture in self.split for label in labels_in(picture.label))
 
-    def label_answers(self, subset: str) -> list[tuple[Answer, dict[str, float]]]:
-        """Return the answers to pictures of one subset of several labels, and the probability of each label.
+    def label_table(self, subset: str) -> AnswerTable:
+        """Read the answers to pictures of several labels; no row where the run holds none that can be read.
 
-        None where the run holds none that can be read.
+        Labels and answers are texts of `label_sets.joined`; an answer has no one probability.
         """
         rows = [row for row in _read_rows(self.folder / PREDICTIONS) if row.get("part") == subset]
         try:
-            return [(_answer(row), {name: _number(row[f"p({name})"]) for name in self.classes}) for row in rows]
+            table = np.array([[_number(row[f"p({name})"]) for name in self.classes] for row in rows], np.float32)
         except (KeyError, ValueError, TypeError):
-            return []
+            rows, table = [], np.empty(0, np.float32)
+        groups = self._groups
+        answered = tuple(replace(answer, group=groups.get(answer.path, "")) for answer in map(_answer, rows))
+        return AnswerTable(self.classes, answered, table.reshape(-1, len(self.classes)))
 
     def answer_table(self, subset: str) -> AnswerTable:
         """Read the probabilities of the answers to validation or test; no row where the run has not answered to it.

@@ -12,7 +12,7 @@ from typing import Any
 from pawsight.core.text import plural
 from pawsight.data.label_sets import labels_in, truth_of
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.several_labels import SeveralLabelsMetrics, co_occurrence
+from pawsight.evaluation.several_labels import LabelMetrics, SeveralLabelsMetrics, co_occurrence
 from pawsight.reports import words
 from pawsight.reports.pictures import Exhibit, gallery_of
 from pawsight.reports.run_record import RunRecord
@@ -20,6 +20,8 @@ from pawsight.reports.run_record import RunRecord
 Row = dict[str, Any]
 _PAIRS = 5  # of labels shown that occur together most, and least
 _MISTAKES = 8
+# What figures of training pictures are, where validation is small.
+OUT_OF_FOLD = "by folds of training; the thresholds were chosen on them, so F1 and exact match flatter a little"
 _FIGURES = (
     ("mean_average_precision", "Mean average precision", "mean over labels; how far pictures with a label rank first"),
     ("micro_f1", "F1 over all labels", "all answers about all labels together"),
@@ -99,6 +101,12 @@ def several_guarantee(run: RunRecord) -> list[str]:
     return [text, *([f"{run.no_guarantee[0].upper()}{run.no_guarantee[1:]}."] if run.no_guarantee else [])]
 
 
+def crossed_sentences(run: RunRecord) -> list[str]:
+    """Return what the folds of training measured; nothing where validation is large enough."""
+    crossed = run.several_labels.get("train")
+    return [] if crossed is None else [f"{several_sentence('training', crossed).rstrip('.')}, {OUT_OF_FOLD}."]
+
+
 def several_json(run: RunRecord) -> dict[str, Any]:
     """Return the figures of a run as plain JSON values, with how often labels occur together."""
     return {**run.to_json()["several_labels"], "co_occurrence": co_occurrences(run)}
@@ -131,7 +139,7 @@ def several_scores(run: RunRecord) -> list[Row]:
     return rows
 
 
-def _label_row(label: Any) -> Row:
+def _label_row(label: LabelMetrics) -> Row:
     shares = ("average_precision", "precision", "recall", "f1")
     figures = [
         ("-" if (value := getattr(label, key)) is None else f"{value:.3f}", _ends(label.intervals.get(key)))
@@ -141,7 +149,7 @@ def _label_row(label: Any) -> Row:
     return {"name": label.name, "pictures": words.whole(label.pictures), "figures": figures, "threshold": threshold}
 
 
-def _promise_row(label: Any) -> Row:
+def _promise_row(label: LabelMetrics) -> Row:
     sides = {}
     for side in ("has", "has_not"):
         answers = getattr(label, side)
@@ -153,11 +161,12 @@ def _promise_row(label: Any) -> Row:
 def _mistakes(run: RunRecord) -> tuple[list[Exhibit], int]:
     """Return the most confident wrong answers about labels on validation, and how many wrong ones there are."""
     gallery, found = gallery_of(run), []
-    for answer, by_label in run.label_answers("validation"):
+    table = run.label_table("validation")
+    for answer, shares in zip(table.answered, table.probabilities.tolist(), strict=True):
         true, said = labels_in(answer.label), labels_in(answer.predicted)
-        for name, probability in by_label.items():
+        for name, share in zip(table.classes, shares, strict=True):
             if (name in true) != (name in said):
-                confidence = probability if name in said else 1 - probability
+                confidence = share if name in said else 1 - share
                 found.append((-confidence, answer.path, name, name in said))
     rows = []
     for negative, path, name, is_said in sorted(found)[:_MISTAKES]:

@@ -20,6 +20,7 @@ from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
 from pawsight.reports.every_class import by_class_sentence, costs_sentences, never_sentence, sets_sentences, source_of
 from pawsight.reports.run_record import AnswerTable, RunRecord, figure
+from pawsight.reports.several_labels import crossed_sentences as several_crossed_sentences
 from pawsight.reports.several_labels import several_guarantee, several_scores
 
 Doubles = NDArray[np.float64]
@@ -76,6 +77,8 @@ def answers_view(run: RunRecord) -> dict[str, Any]:
 
 def crossed_sentences(run: RunRecord) -> list[str]:
     """Return what cross-validation measured and which accuracy to believe; nothing where validation is large enough."""
+    if run.label_rules:
+        return several_crossed_sentences(run)
     crossed = run.cross_validation
     return [] if crossed is None else [words.visible(text) for text in crossed.sentences(run.validation)]
 

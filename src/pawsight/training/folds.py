@@ -1,13 +1,14 @@
-"""Folds for cross-validation, stratified by class, and stratified samples of rows; equal seeds give equal folds."""
+"""Folds for cross-validation, stratified by class or label, and stratified samples of rows; each from a seed."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.data.split import stratified_counts, stratified_group_split
+from pawsight.data.split import iterative_split, stratified_counts, stratified_group_split
 
 Labels = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 def stratified_sample(labels: Labels, *, most: int, seed: int) -> Labels:
@@ -67,3 +68,25 @@ def folds_for_fits(labels: Labels, groups: Labels | None, folds: int, seed: int)
     counts = np.zeros((folds, int(labels.max()) + 1), np.int64)
     np.add.at(counts, (number, labels), 1)
     return number if (counts < counts.sum(axis=0)).all() and counts.sum(axis=1).all() else None
+
+
+def label_folds(truth: Flags, groups: Labels, folds: int, seed: int) -> Labels:
+    """Return the fold of each picture (N,), from 0: groups are whole, and each fold has its share of every label.
+
+    Args:
+        truth: whether each picture has each label (N, L).
+        groups: numbers (N,) of groups of pictures.
+        folds: how many, as many as there are groups at most.
+        seed: of the order in which equal groups are placed.
+    """
+    order = np.random.default_rng(seed).permutation(len(truth))
+    number = np.empty(len(truth), np.int64)
+    number[order] = iterative_split(truth[order], groups[order], [1 / folds] * folds)
+    return np.unique(number, return_inverse=True)[1]  # a fold may be empty where groups are large
+
+
+def rarest_labels(truth: Flags) -> Labels:
+    """Return a stratum (N,) for each picture, numbered without gaps: the rarest label that it has, or none at all."""
+    counts = truth.sum(axis=0)
+    rarest = np.where(truth, counts, len(truth) + 1).argmin(axis=1)
+    return np.unique(np.where(truth.any(axis=1), rarest, -1), return_inverse=True)[1]

@@ -224,7 +224,8 @@ def fit_epochs(
     model.compile(
         optimizer=keras.optimizers.Adam(recipe.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=["accuracy"],
+        # As an object it has its variables before the first step: one that makes any is traced twice.
+        weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=False,  # XLA on two cores took longer to compile than the run
     )
     model.optimizer.build(model.trainable_variables)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
-from pawsight.training.folds import group_folds
-from pawsight.training.logistic import blas_threads_for, fit_logistic
+from pawsight.training.folds import group_folds, label_folds
+from pawsight.training.logistic import blas_threads_for, fit_logistic, fit_sigmoids
 from pawsight.training.relevance import TINY_SPREAD
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 FOLDS = 5
 ROUNDS = 2
@@ -51,9 +52,7 @@ def out_of_fold(
     Source: C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
     Journal of Artificial Intelligence Research 70, 2021 (out-of-fold probabilities; fits without doubted labels).
     """
-    spread = features.std(axis=0)
-    scaled = (features - features.mean(axis=0)) / np.where(spread < TINY_SPREAD, 1.0, spread)
-    scaled = scaled.astype(np.float32, copy=False)
+    scaled = _scaled(features)
     taught = np.ones(len(labels), dtype=bool)
     probabilities = np.full((len(labels), classes), np.nan, np.float32)
     with (
@@ -68,6 +67,47 @@ def out_of_fold(
                 step.advance()
             taught = ~doubted(probabilities, labels, classes=classes)
     return probabilities
+
+
+def out_of_fold_labels(
+    features: Floats, truth: Flags, groups: Labels, *, seed: int = 0, progress: Progress = SILENT
+) -> Floats:
+    """Return the probabilities of several labels that heads give pictures they were not fitted to.
+
+    Args:
+        features: of all pictures (N, D).
+        truth: whether each picture is said to have each label (N, L).
+        groups: group numbers (N,); pictures of one group are never on both sides of a fold.
+        seed: of the folds.
+        progress: is advanced with each fold.
+
+    Returns:
+        probabilities (N, L); NaN where all pictures of the other folds have the label, or none.
+    """
+    from scipy.special import expit
+
+    scaled = _scaled(features)
+    fold = label_folds(truth, groups, min(FOLDS, len(np.unique(groups))), seed)
+    probabilities = np.full(truth.shape, np.nan, np.float32)
+    folds = int(fold.max()) + 1
+    with (
+        progress.stage("Asking for a second opinion", folds, "folds") as step,
+        blas_threads_for(len(truth), truth.shape[1]),
+    ):
+        for number in range(folds):
+            taught, rows = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            known = np.flatnonzero(truth[taught].any(axis=0) & ~truth[taught].all(axis=0))
+            if len(known):
+                weights, bias = fit_sigmoids(scaled[taught], truth[np.ix_(taught, known)], strength=STRENGTH)
+                probabilities[np.ix_(rows, known)] = expit(scaled[rows] @ weights + bias)
+            step.advance()
+    return probabilities
+
+
+def _scaled(features: Floats) -> Floats:
+    spread = features.std(axis=0)
+    scaled = (features - features.mean(axis=0)) / np.where(spread < TINY_SPREAD, 1.0, spread)
+    return np.asarray(scaled, np.float32)
 
 
 def doubted(probabilities: Floats, labels: Labels, *, classes: int) -> NDArray[np.bool_]:

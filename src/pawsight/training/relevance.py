@@ -69,11 +69,13 @@ class Relevance:
         return np.sort(np.argsort(-relevance, kind="stable")[:SELECTED_FEATURES])
 
 
-def columns_at(depth: str, features: FeatureTable, labels: Labels, *, seed: int = 0) -> Channels:
-    """Return the columns that a depth reads: fixed ones, or those that matter most for the labels (N,) of pictures."""
-    return (
-        features.depths[depth] if depth in features.depths else Relevance(features, labels, seed=seed).most_relevant()
-    )
+def columns_at(
+    depth: str, features: FeatureTable, labels: Labels, *, seed: int = 0, truth: NDArray[np.bool_] | None = None
+) -> Channels:
+    """Return the columns that a depth reads: fixed ones, or those that matter most, as `Relevance` finds them."""
+    if depth in features.depths:
+        return features.depths[depth]
+    return Relevance(features, labels, seed=seed, truth=truth).most_relevant()
 
 
 def standardised(features: Floats) -> tuple[Floats, Floats, Floats]:

@@ -115,7 +115,7 @@ def train_run(
         options. StorageError: the disk refused.
     """
     found = found_for(source.find(), given)
-    check_several_labels(found, recipe, options, patch=patch, folds=folds)
+    check_several_labels(found, recipe, options, folds=folds)
     check_names(found.folders)
     check_reserved_names(found.folders, options)
     if options.costs is not None:
@@ -321,9 +321,7 @@ def check_reserved_names(classes: Sequence[str], options: SelectiveOptions) -> N
         )
 
 
-def check_several_labels(
-    found: Found, recipe: Recipe, options: SelectiveOptions, *, patch: Patch | None, folds: int | None
-) -> None:
+def check_several_labels(found: Found, recipe: Recipe, options: SelectiveOptions, *, folds: int | None) -> None:
     """Refuse what says nothing of pictures with several labels.
 
     Raises:
@@ -333,7 +331,6 @@ def check_several_labels(
         "--class-weights": recipe.class_weights,
         "--backbone auto": recipe.backbone == AUTO,
         "--folds": folds is not None,
-        "--patch": patch is not None,
         "--max-error-per-class": options.max_error_per_class is not None,
         "--sets": options.sets is not None,
         "--costs": options.costs is not None,

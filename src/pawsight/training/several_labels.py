@@ -17,7 +17,7 @@ from pawsight.classifier.trust import HAS, LabelRule, RiskGuarantee
 from pawsight.core.progress import SILENT, Progress
 from pawsight.models.recipes import AUTO
 from pawsight.training.features import FeatureTable
-from pawsight.training.folds import group_folds, stratified_sample
+from pawsight.training.folds import label_folds, rarest_labels, stratified_sample
 from pawsight.training.guarantees import Answers, measured_on
 from pawsight.training.logistic import blas_threads_for, fit_sigmoids
 from pawsight.training.probe import (
@@ -184,26 +184,6 @@ def cross_validate_labels(
                 logits[np.ix_(outside, known)] = head.logits(features.part(outside))
             step.advance()
     return logits
-
-
-def label_folds(truth: Flags, groups: Labels, folds: int, seed: int) -> Labels:
-    """Return the fold of each picture (N,), from 0: groups are whole, and each fold has its share of rare labels.
-
-    Args:
-        truth: whether each picture has each label (N, L).
-        groups: numbers (N,) of groups of pictures.
-        folds: how many, as many as there are groups at most.
-        seed: of the order in which groups are placed.
-    """
-    number = group_folds(rarest_labels(truth), groups, folds, seed)
-    return np.unique(number, return_inverse=True)[1]  # a fold may be empty where groups are large
-
-
-def rarest_labels(truth: Flags) -> Labels:
-    """Return a stratum (N,) for each picture, numbered without gaps: the rarest label that it has, or none at all."""
-    counts = truth.sum(axis=0)
-    rarest = np.where(truth, counts, len(truth) + 1).argmin(axis=1)
-    return np.unique(np.where(truth.any(axis=1), rarest, -1), return_inverse=True)[1]
 
 
 def _occurs_twice(flags: Flags, groups: Labels) -> bool:

@@ -242,7 +242,7 @@ class _Routes:
                     "pawsight": versions().get("pawsight", "unknown"),
                     "limits": {**asdict(self._service.limits), "megapixels": served.settings.max_megapixels},
                     "validation": record and record.headline(),
-                    "measured": record and record.measured(),
+                    "measured": card.measured if record is None else record.measured(),
                     "window": None if window is None else window.to_json(),
                     "max_error": card.trust.max_error,
                     "sets": None if card.trust.sets is None else card.trust.sets.coverage,
@@ -365,7 +365,7 @@ def _to_json(
         several: a picture may have several labels, so that there are `labels` and `unsure`.
     """
     if isinstance(answer, RequestProblem):
-        names = ("label", "probability", "probabilities", "decision", "verdict", "set")
+        names: tuple[str, ...] = ("label", "probability", "probabilities", "decision", "verdict", "set")
         names += ("labels", "unsure") if several else ()
         return {"file": answer.file, **dict.fromkeys(names), "error": answer.reason, "code": answer.code}
     decision, probabilities = answer.decision, answer.probabilities or {}

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.classifier.bundle import card_checksum, find_bundle, read_bundle, to_jsonable, write_bundle
+from pawsight.classifier.bundle import add_figures, card_checksum, find_bundle, read_bundle, to_jsonable, write_bundle
 from pawsight.core.errors import BundleRefused, StorageError, WrongUsage
 from pawsight.images.fingerprint import fingerprint, thumbnail
 
@@ -254,6 +254,37 @@ def test_names_that_are_awkward_in_json_do_not_break_the_seal(colour_bundle, tmp
     card = replace(first.card, recipe={"name": "\U0001f431 caf\udce9", "rate": 1e-05, "2": [1, 2.0, None]})
     copy = write_bundle(tmp_path / "copy", card, model=first.model, golden=first.golden, trained=first.trained)
     assert read_bundle(copy).card == card
+
+
+FIGURES = {"subset": "test", "pictures": 192, "accuracy": 0.99, "interval": [0.97, 1.0]}
+
+
+def test_figures_travel_with_a_bundle_and_change_nothing_else(bundle):
+    before = read_bundle(bundle)
+    assert before.card.measured is None
+    add_figures(bundle, None)
+    assert read_bundle(bundle).card == before.card
+    add_figures(bundle, FIGURES)
+    after = read_bundle(bundle)
+    assert after.card == replace(before.card, measured=FIGURES)
+    assert (after.model, after.trained) == (before.model, before.trained)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subset": "train"},
+        {"pictures": 0},
+        {"pictures": True},
+        {"accuracy": 1.1},
+        {"accuracy": "0.9"},
+        {"interval": [0.5]},
+        {"interval": None},
+    ],
+)
+def test_figures_that_are_none_are_refused(bundle, refusal, change):
+    add_figures(bundle, FIGURES | change)
+    assert says(refusal(), "bundle.json")
 
 
 def test_a_card_too_large_to_be_one_is_not_read(bundle, refusal, monkeypatch):

@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import pawsight
+from pawsight.cli import cli
 from pawsight.commands.compare import compare
-from pawsight.commands.growth import growing_run
+from pawsight.commands.growth import growing_run, growth_record
 from pawsight.commands.inspect import inspect
 from pawsight.commands.review import review
 from pawsight.commands.train import TrainOptions, command_for, train
 from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.progress import Silent
 from pawsight.core.runs import read_table
+from pawsight.core.storage import sha256_of_file
 from pawsight.data.reading import FolderReading
+from pawsight.data.split import Assigned, Split
 from pawsight.reports.run_record import RunRecord
 from pawsight.sample.picture import draw
 
@@ -140,6 +144,28 @@ def test_pictures_of_the_run_that_are_gone_are_named_with_what_to_type(own_run, 
     assert lost in [name for name, _ in fewer.record.left_out]
 
 
+def test_pictures_of_the_run_are_known_by_content_wherever_they_are_found(own_run, tmp_path):
+    root = Path(json.loads((own_run / "source.json").read_text())["root"])
+    rows = read_table(own_run / "splits.csv")
+    cat, dog = (next(row for row in rows if (row["label"], row["part"]) == (label, part))
+        for label, part in (("cats", "train"), ("dogs", "validation")))  # fmt: skip
+    (root / cat["path"]).rename(root / "aside")
+    (root / dog["path"]).rename(root / cat["path"])  # the names are exchanged
+    (root / "aside").rename(root / dog["path"])
+    tested = next(row for row in rows if row["part"] == "test")
+    elsewhere = tmp_path / "new" / tested["label"] / "again.jpg"
+    elsewhere.parent.mkdir(parents=True)
+    (root / tested["path"]).rename(elsewhere)
+    changed = next(row for row in rows if row["part"] == "train" and row != cat)
+    draw("cats", seed=99, index=0, sides=(96, 144)).save(root / changed["path"], "JPEG")
+    report = train(from_run=own_run, add=tmp_path / "new", recipe="majority", out=tmp_path / "grown")
+    known = {row["sha256"]: (row["label"], row["part"]) for row in rows}
+    found = {picture.sha256: (picture.label, picture.part) for picture in report.split.assigned}
+    assert found == {sha256: value for sha256, value in known.items() if sha256 != changed["sha256"]}
+    assert (report.record.growth.added, report.record.growth.corrected) == (0, ())
+    assert all(part.is_same for part in report.record.growth.parts)
+
+
 def test_what_the_run_was_asked_for_is_asked_for_again(own_run, tmp_path):
     values = json.loads((own_run / "metrics.json").read_text())
     values["command"] = "pawsight train DATA --false-alarms 5%"
@@ -191,6 +217,28 @@ def test_a_run_of_several_labels_takes_tables_of_several_labels(own_run, tmp_pat
         growing(tmp_path / "new.csv", reading=FolderReading(label_separator="|"))
 
 
+def test_a_bundle_that_cannot_answer_leaves_the_gain_on_new_pictures_unknown(own_run, more, tmp_path):
+    model = own_run / "bundle" / "model.onnx"
+    growing = growing_run(
+        own_run, more, merged={}, dropped=(), place=None, reading=None, columns=None, allow_missing=None,
+        progress=Silent(),
+    )  # fmt: skip
+    model.write_bytes(model.read_bytes()[:-9])
+    new = growing.growth.new[0]
+    digest = sha256_of_file(new.path)
+    old = next(file for file in growing.rows if file.part == "validation")
+    split = Split(
+        (
+            Assigned(new.name, digest, new.label, "validation"),
+            Assigned(old.name, growing.contents[old.name], old.label, "validation"),
+        ),
+        "made up",
+    )
+    record = growth_record(growing, split, {"validation": [new.label, old.label]}, Silent())
+    assert [(change.is_new, change.gain.pictures) for change in record.changes] == [(False, 1)]
+    assert [(part.kept, part.added) for part in record.parts] == [(1, 1), (0, 0)]
+
+
 def test_what_users_of_the_page_say_is_a_source(trained, warm, tmp_path, more):
     from pawsight.web.feedback import Feedback
 
@@ -233,6 +281,21 @@ def test_options_that_do_not_fit_are_refused_in_three_lines(trained, warm, tmp_p
     assert error.value.what
     assert error.value.fix
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_typed_reaches_the_run_and_the_next_one_has_its_recipe(trained, warm, tmp_path):
+    words = ["train", "--from", str(trained.report.run), "--merge", "dogs=pets", "--recipe", "majority", "--json"]
+    done = CliRunner().invoke(cli, [*words, "--quiet", "--out", str(tmp_path / "runs")])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["classes"], told["growth"]["merged"]) == (["cats", "pets"], {"dogs": "pets"})
+    run = tmp_path / "runs" / "001"
+    assert json.loads((run / "source.json").read_text())["command"] == told["command"]
+    following = train(from_run=tmp_path / "runs" / "latest", drop=[], out=tmp_path / "runs").record
+    assert (following.recipe, following.classes) == ("majority", ("cats", "pets"))
+    assert following.growth.run == str(run), "not the link, which leads to another run by now"
+    wrong = CliRunner().invoke(cli, [*words[:3], "--drop", "birds"])
+    assert (wrong.exit_code, len(wrong.stderr.splitlines())) == (2, 3)
 
 
 def test_the_command_that_makes_a_grown_run_again():

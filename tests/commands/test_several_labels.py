@@ -197,6 +197,7 @@ def test_report_shows_labels_co_occurrence_and_mistakes(labelled: Any, tmp_path:
     assert made.chosen == "probe"
     page = (run / "report.html").read_text(encoding="utf-8")
     assert page.count("Labels that occur together") >= 2
+    assert "evaluate . --test" not in page  # it was measured on the test set
     text = (run / "report.md").read_text(encoding="utf-8")
     assert all(f"| {name} |" in text for name in LABELS)
     assert len(report_summary(made)) == 4

@@ -65,6 +65,12 @@ def test_each_held_out_part_has_accuracy_interval_loss_and_count(trained, part):
     assert measured["pictures"] == trained.report.split.sizes[part]
 
 
+def test_the_bundle_carries_the_figure_of_the_test_set(trained):
+    measured = read_bundle(trained.report.run).card.measured
+    assert measured == trained.report.record.measured()
+    assert (measured["subset"], measured["pictures"]) == ("test", trained.report.test.pictures)
+
+
 def test_seconds_name_the_total_and_each_stage(trained):
     seconds = strict(trained.report.to_json())["seconds"]
     assert set(seconds) >= {"total", "reading", "fitting", "writing"}

@@ -27,7 +27,8 @@ def found(*files: tuple[str, str], root: Path = ROOT, part: str | None = "train"
 def grown(own: Found, added: Found | None, **changes: object) -> Growth:
     contents = {file.name: file.path.stem for file in own.candidates}
     changes = {"merged": {}, "dropped": ()} | changes
-    return grow(own, contents, added, lambda files: [file.path.stem for file in files], **changes)
+    digests = [file.path.stem for file in added.candidates] if added is not None else []
+    return grow(own, contents, added, digests, **changes)
 
 
 OWN = found(("a", "cats"), ("b", "cats"), ("c", "dogs"), ("d", "dogs"))
@@ -63,7 +64,7 @@ def test_another_label_for_the_same_content_is_a_correction_of_every_copy():
 def test_a_file_in_the_place_of_a_picture_of_the_run_takes_its_place():
     other = Found(ROOT, (Candidate(ROOT / "cats" / "a.jpg", "cats/a.jpg", "dogs", None),), (), (), ("dogs",))
     contents = {file.name: file.path.stem for file in OWN.candidates}
-    growth = grow(OWN, contents, other, lambda files: ["other content"], merged={}, dropped=())
+    growth = grow(OWN, contents, other, ["other content"], merged={}, dropped=())
     assert len(growth.found.candidates) == len(OWN.candidates)
     assert {file.name: file.label for file in growth.new} == {"cats/a.jpg": "dogs"}
 
@@ -102,7 +103,7 @@ def test_one_content_with_two_new_labels_is_refused():
 def test_a_file_that_cannot_be_hashed_is_new_and_left_to_the_reader():
     added = found(("e", "cats"), ("f", "dogs"), root=Path("/new"))
     contents = {file.name: file.path.stem for file in OWN.candidates}
-    growth = grow(OWN, contents, added, lambda files: ["", ""], merged={}, dropped=())
+    growth = grow(OWN, contents, added, ["", ""], merged={}, dropped=())
     assert len(growth.new) == 2
 
 

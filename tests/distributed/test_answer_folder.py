@@ -264,3 +264,21 @@ def test_a_part_that_is_there_already_stays(tmp_path):
     work.add(0, b"")
     work.add(2, b"")
     assert list(parts_by_pool(None, work, pool=None)) == []  # nothing is left to make, so no pool is asked
+
+
+def test_several_labels_are_columns_of_lists(label_bundle, tmp_path):
+    from PIL import Image
+
+    for name, colour in (("yellow", (250, 250, 5)), ("black", (5, 5, 5)), ("blue", (5, 5, 250))):
+        Image.new("RGB", (20, 20), colour).save(tmp_path / f"{name}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    paths = [str(tmp_path / f"{name}.png") for name in ("yellow", "black", "blue", "broken")]
+    predict_to(label_bundle, paths, out=tmp_path / "out", progress=SILENT)
+    rows = rows_of(tmp_path / "out")
+    assert [(row["labels"], row["unsure"], row["verdict"]) for row in rows] == [
+        (["red", "green"], [], "answered"),
+        ([], [], "answered"),
+        ([], ["blue"], "unsure"),
+        (None, None, None),
+    ]
+    assert {row["label"] for row in rows} == {None}

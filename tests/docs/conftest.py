@@ -91,6 +91,12 @@ def made_desk(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
             "2026-11-29T12:00:00+00:00",
         )
         _table(desk / "labels.patch.csv", ("path", "sha256", "action", "label", "when"), [decision])
+        rows = [
+            (path.relative_to(desk), hashlib.sha256(path.read_bytes()).hexdigest(), "relabel", path.parent.name, "")
+            for path in named
+            if path.stem in "0123456789"
+        ]
+        _table(desk / "labels.csv", ("path", "sha256", "action", "label", "when"), rows)
         with small_default(), pytest.MonkeyPatch.context() as patch:
             patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
             for seed in (0, 1):

@@ -23,7 +23,7 @@ VERBS = sorted(cli.commands)
 TAUGHT = [page for page in DOCUMENTS if "decisions" not in page.parts and commands(page)]
 # What is typed in a document and not run here, and where it is run instead.
 ELSEWHERE = {
-    r"^pawsight (serve|review) ": "it goes on until it is stopped: tests/web",
+    r"^pawsight (serve |review |label (?!.*--json))": "it goes on until it is stopped: tests/web",
     r"(s3|gs|https)://|cats-and-dogs": "it needs a network: tests/data, tests/distributed",
     r"--engine ray|--ray-address": "it starts Ray: tests/distributed",
     r"--to .*(keras|litert|saved-model|web)|--int8": "it takes long: tests/exports",

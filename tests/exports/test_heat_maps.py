@@ -16,15 +16,17 @@ from pawsight.exports.heat_maps import HEAT, with_heat_maps
 from pawsight.models.graph import HEAD_WEIGHTS, PICTURES
 
 
-def test_the_maps_of_every_class_are_those_of_the_explainer_and_the_answers_stay(trained):
+@pytest.mark.parametrize("kind", ["probe", "several labels"])
+def test_the_maps_of_every_class_are_those_of_the_explainer_and_the_answers_stay(kind, trained, label_bundle):
     onnxruntime = pytest.importorskip("onnxruntime")
-    bundle = read_bundle(trained.report.run)
-    exact = replace(this_machine(), bfloat16="")
+    bundle = read_bundle(trained.report.run if kind == "probe" else label_bundle)
+    card, exact = bundle.card, replace(this_machine(), bfloat16="")
     explainer = Explainer(Predictor(bundle, machine=exact), machine=exact)
-    session = onnxruntime.InferenceSession(with_heat_maps(bundle.model, bundle.card.decode.image_px))
+    model = with_heat_maps(bundle.model, card.decode.image_px, several_labels=card.several_labels)
+    session = onnxruntime.InferenceSession(model)
     for square in bundle.golden.pictures[:3]:
         heat, probabilities = session.run([HEAT, "probabilities"], {PICTURES: square[None]})
-        for place, label in enumerate(bundle.card.classes):
+        for place, label in enumerate(card.classes):
             expected, probability = explainer.answer(square, size=(9, 9), label=label)
             assert expected.method == "cam"
             np.testing.assert_allclose(heat[0, :, :, place], expected.values, atol=1e-3)

@@ -190,3 +190,17 @@ def test_the_card_and_its_facts_carry_what_is_said_of_every_class(colour_run, tm
     assert f"Never answered, always `unsure`: {bundle.card.classes[1]}." in card
     plain = metadata_of(ExportContext(bundle=bundle, run=None))
     assert [plain[key] for key in ("answer_from_probability_by_class", "sets", "costs")] == [None, None, None]
+
+
+def test_the_card_of_several_labels_has_their_figures_and_how_they_are_given(trained_labels, tmp_path):
+    export(trained_labels.report.run, "card", out=tmp_path)
+    text, record = (tmp_path / "card" / "README.md").read_text("utf-8"), trained_labels.report.record
+    front = front_of(text)
+    measured = [result["metrics"][0]["value"] for result in front["model-index"][0]["results"]]
+    assert measured == [round(record.several_labels[subset].exact_match, 4) for subset in ("validation", "test")]
+    assert text.count(f"{100 * record.several_labels['test'].micro_f1:.1f} %") >= 1
+    assert all(f"| {name} |" in text for name in record.classes)
+    assert "has_not_from" in text
+    assert 'limits["from"]' in text
+    assert "argmax" not in text
+    assert "temperature" not in text

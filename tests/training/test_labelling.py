@@ -219,3 +219,22 @@ def test_accuracy_is_that_of_pictures_drawn_at_random_whatever_else_was_named():
     assert every["drawn"] == every["named"] == 240
     wrong = errors_of_names(scores, truth, seed=0)[1]
     assert every["accuracy"] == pytest.approx(1 - wrong[-1].mean())
+
+
+def test_names_that_change_no_answers_make_it_stable_and_names_taken_back_do_not_count():
+    scores, truth = blobs(60)
+    order = np.random.default_rng(1).permutation(240)
+
+    def named(count, names):
+        return np.where(np.isin(np.arange(240), order[:count]), names, UNNAMED)
+
+    adviser = Adviser(scores, seed=0)
+    told = [adviser.progress(named(count, truth)) for count in (100, 110, 134, 158, 182)]
+    assert [found["changed"] for found in told] == [None, None, None, None, 0.0]  # 110 are no batch more than 100
+    assert [(found["stable"], found["pays"]) for found in told[3:]] == [(False, False), (True, False)]
+    assert adviser.progress(named(120, truth))["changed"] is None
+    noise = Adviser(scores, seed=0)
+    drawn = np.random.default_rng(2).integers(0, 4, 240)
+    told = [noise.progress(named(count, drawn)) for count in (100, 124, 148, 172)]
+    assert told[-1]["changed"] > 0.05
+    assert not told[-1]["stable"]

@@ -24,6 +24,8 @@ ENOUGH = {
     "interval": [0.93, 0.99],
     "gain": 0.1,
     "gain_interval": [-0.4, 0.6],
+    "changed": 0.002,
+    "stable": True,
     "pays": False,
 }
 

@@ -13,7 +13,7 @@ import shutil
 import pytest
 from markupsafe import escape
 
-from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.bundle import add_figures, read_bundle
 from pawsight.classifier.predictor import load_predictor
 from pawsight.core.errors import BundleRefused
 from pawsight.web.app import record_of, report_of, report_text
@@ -618,6 +618,13 @@ def test_the_figures_of_validation_are_read_from_the_run(run):
     record = record_of(read_bundle(run))
     assert record.headline() == FIGURES["validation"]
     assert record.measured() == FIGURES["validation"] | {"subset": "validation"}
+
+
+def test_a_bundle_that_lies_alone_has_the_figures_of_its_card(run, make_client):
+    add_figures(run / "bundle", figures := FIGURES["validation"] | {"subset": "test"})
+    with make_client(opener=lambda: load_predictor(run)) as client:
+        model = client.get("/api/v1/model").json()
+    assert (model["validation"], model["measured"]) == (None, figures)
 
 
 def test_the_figures_of_the_test_set_come_first(run, make_client):

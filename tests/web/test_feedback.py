@@ -310,3 +310,44 @@ def test_a_served_process_keeps_what_train_takes(serving, colour_bundle, folder,
     assert json.dumps(sorted(decision.sha256 for decision in patch.decisions)) == json.dumps(
         sorted(digest(serving.picture(colour)) for colour in ("red", "green", "blue"))
     )
+
+
+def test_what_waits_to_be_kept_ends_with_its_request(colour_bundle, folder, serving):
+    """Else the bodies of clients that have left would stay in memory."""
+    import asyncio
+
+    from pawsight.classifier.predictor import load_predictor
+    from pawsight.web.limits import Limits
+    from pawsight.web.service import Service
+    from pawsight.web.uploads import Upload
+
+    feedback, held, begun = open_folder(folder), threading.Event(), threading.Event()
+    keep = feedback.keep
+
+    def slow(*given, **options):
+        begun.set()
+        held.wait(10)
+        return keep(*given, **options)
+
+    feedback.keep = slow
+
+    async def ask():
+        service = Service(lambda: load_predictor(colour_bundle), limits=Limits(decoders=1), feedback=feedback)
+        await service.start()
+        try:
+            with service.served() as served:
+                uploads = [Upload(colour, bytearray(serving.picture(colour))) for colour in ("red", "green", "blue")]
+                first = asyncio.create_task(service.keep(served, uploads[0], "red"))
+                await asyncio.to_thread(begun.wait, 10)
+                waiting = [asyncio.create_task(service.keep(served, upload, "red")) for upload in uploads[1:]]
+                await asyncio.sleep(0.3)
+                for task in (first, *waiting):
+                    task.cancel()
+                await asyncio.gather(first, *waiting, return_exceptions=True)
+                held.set()
+                return await service.keep(served, uploads[2], "blue")
+        finally:
+            await service.stop()
+
+    assert asyncio.run(ask()) == digest(serving.picture("blue"))
+    assert labels(folder) == {digest(serving.picture("red")): "red", digest(serving.picture("blue")): "blue"}

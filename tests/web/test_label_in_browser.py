@@ -147,8 +147,17 @@ def test_the_page_says_when_more_names_would_hardly_pay_and_shows_full_size(page
     assert page.text("curve") == ""
     page.adviser.curve = ENOUGH
     page.open()
-    page.until(lambda: "More names would hardly pay" in page.text("curve"))
-    page.adviser.curve = {**ENOUGH, "pays": True, "gain": 3.04, "gain_interval": [1.0, 5.0]}
+    page.until(lambda: "More names would hardly pay: the last ones changed 0.2" in page.text("curve"))
+    assert "right for 97.5" in page.text("curve")
+    assert "44 named pictures" in page.text("curve")
+    page.adviser.curve = {
+        **ENOUGH,
+        "stable": False,
+        "pays": True,
+        "interval": None,
+        "gain": 3.04,
+        "gain_interval": [1.0, 5.0],
+    }
     page.open()
     page.until(lambda: "would gain 3.0 points (1.0 to 5.0)" in page.text("curve"))
     page.press(RIGHT, "z")

@@ -544,6 +544,7 @@ def test_what_the_user_says_is_kept_where_the_owner_allows_it(chromium, fifty, s
     assert page.texts("#judge-told")[0], "the page says what happens before it does"
     page.one("#right").click()
     page.until(lambda: kept() == {digest: "red"})
+    page.until(lambda: page.texts(".card .said bdi") == ["red"])
     page.one("#truth option[value='2']").click()
     page.until(lambda: kept() == {digest: "blue"})
     page.one("#truth option[value=none]").click()
@@ -552,6 +553,7 @@ def test_what_the_user_says_is_kept_where_the_owner_allows_it(chromium, fifty, s
     page.one("#truth option[value='']").click()
     page.until(lambda: kept("none.csv") == {})
     page.until(lambda: not list((fifty.feedback / "pictures").iterdir()))
+    page.until(lambda: not page.all(".card .said"))
     assert not page.one("#patch").is_displayed()
     assert page.complaints() == []
 

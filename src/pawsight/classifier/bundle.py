@@ -81,6 +81,8 @@ class Card:
     created: str  # ISO 8601, UTC
     versions: Mapping[str, str]
     trust: Trust = field(default_factory=Trust)
+    # Subset, pictures, accuracy and its 95 % interval, as RunRecord.measured gives them; None in earlier bundles.
+    measured: Mapping[str, Any] | None = None
     measured_by: str = ""  # e.g. "cross-validation with 5 folds"; empty: held-out pictures, as in earlier bundles
 
     @property
@@ -144,6 +146,21 @@ def write_bundle(
         values = {"format": FORMAT, **to_jsonable(card), "files": digests}
         write_json(staging / CARD, {**values, "seal": card_checksum(values)})
     return folder
+
+
+def add_figures(folder: Path, measured: Mapping[str, Any] | None) -> None:
+    """Write into a bundle how often its answers were right, so that the figures travel with it.
+
+    Args:
+        folder: the bundle's.
+        measured: as `Card` has it; None changes nothing.
+
+    Raises:
+        BundleRefused: it is none. StorageError: the disk refused; the bundle is as it was.
+    """
+    if measured is not None:
+        values = _checked_card(folder / CARD)[0] | {"measured": dict(measured)}
+        write_json(folder / CARD, {**values, "seal": card_checksum(values)})
 
 
 def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -229,10 +246,27 @@ def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
             data_fingerprint=_text(values, "data_fingerprint"),
             created=_text(values, "created"),
             trust=trust,
+            measured=_figures_from(values.get("measured")),
             measured_by=_text(values, "measured_by") if "measured_by" in values else "",
         )
     except (KeyError, TypeError, ValueError) as error:
         raise refused(folder, f"{CARD} lacks or misstates {error}.") from error
+
+
+def _figures_from(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    numbers = (values["accuracy"], *values["interval"])
+    is_right = (
+        values["subset"] in ("test", "validation", "cross-validation")
+        and type(values["pictures"]) is int
+        and values["pictures"] > 0
+        and len(numbers) == 3
+        and all(type(number) in (int, float) and 0 <= number <= 1 for number in numbers)
+    )
+    if not is_right:
+        raise ValueError(f"measured, which is {values!r}")
+    return dict(values)
 
 
 def _decode_from(values: Mapping[str, Any]) -> DecodeSettings:
@@ -291,8 +325,10 @@ def _reference_from(content: bytes, card: Card, folder: Path) -> Reference:
 
 
 def to_jsonable(card: Card) -> dict[str, Any]:
-    """Return the card as plain JSON values."""
+    """Return the card as plain JSON values; `measured` is left out where nothing was."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(card) | {"trust": card.trust.to_json()}))
+    if card.measured is None:
+        del plain["measured"]
     return plain
 
 

@@ -350,6 +350,7 @@ def predict(
     type=click.Choice(["last", "blocks"]),
     help="Without --run: where the backbone is read, its last layer or the outputs of all blocks.  [default: last]",
 )
+@reading_options
 @megapixels_option
 @device_option
 @common_options

@@ -23,7 +23,7 @@ from pawsight.core.storage import as_path, new_file
 from pawsight.core.text import legible, plural, typed
 from pawsight.data.dataset import grey_range_of, is_lost
 from pawsight.data.found import Candidate, Found, LeftOut
-from pawsight.data.reading import BESIDE, NO_CLASS, OUTSIDE, UNLABELLED, is_picture_name
+from pawsight.data.reading import BESIDE, NO_CLASS, OUTSIDE, UNLABELLED, FolderReading, is_picture_name
 from pawsight.data.sources import resolve
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
@@ -78,6 +78,7 @@ def embed(
     mean: str | Sequence[float] | None = None,
     std: str | Sequence[float] | None = None,
     depth: str | None = None,
+    reading: FolderReading | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
     progress: ProgressLike = None,
@@ -85,7 +86,8 @@ def embed(
     """Write the features of pictures to a file, a row a picture: path, label where one is known, D numbers.
 
     Args:
-        data: what `train` takes; pictures without a class folder have no label.
+        data: what `train` takes; pictures without a class folder have no label. Several labels are one text with
+            semicolons between.
         out: a new file, `.parquet` (columns path, label, features) or `.npz` (arrays of these names; features are
             (N, D) float32, labels are empty where not known). A Parquet file is written as features come; those of an
             `.npz` are held in memory.
@@ -95,6 +97,7 @@ def embed(
         image_px: without a run, side of the square pictures that it sees, in pixels; None is its native size.
         mean, std: of the pixels that such a file was trained on, as for `train`: "0.485,0.456,0.406" or three numbers.
         depth: without a run, where the backbone is read, "last" layer or the outputs of all "blocks"; None is "last".
+        reading: as for `train`.
         max_megapixels: as for `predict`.
         device: as for `predict`; without a run, as for `train`.
         progress: as for `train`.
@@ -109,7 +112,7 @@ def embed(
     _check_options(
         place, run, {"--backbone": backbone, "--image-px": image_px, "--depth": depth, "--mean": mean, "--std": std}
     )
-    source = resolve(data, cache=cache_folder(), progress=progress)
+    source = resolve(data, cache=cache_folder(), reading=reading, progress=progress)
     found = source.find()
     pictures = _all_pictures(found)
     machine = this_machine()

@@ -12,14 +12,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import answer_texts, load_predictor
 from pawsight.commands.run_split import held_out, reading_of, run_folder
-from pawsight.core.errors import BadDataset, StorageError, UnreadablePicture, WrongUsage
+from pawsight.core.errors import BadDataset, ModelError, StorageError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Progress
 from pawsight.core.runs import METRICS, PREDICTIONS, SPLITS, from_here, read_table
@@ -27,6 +26,7 @@ from pawsight.core.storage import as_path, sha256_of
 from pawsight.core.text import typed
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.dataset import LOSS_ALLOWED, check_found
+from pawsight.data.folders import name_below
 from pawsight.data.found import Candidate, Found, LeftOut
 from pawsight.data.given_split import SplitFile, read_split_file
 from pawsight.data.groups import is_found
@@ -43,6 +43,7 @@ from pawsight.reports.growth import GrownPart, GrowthRecord
 from pawsight.reports.run_record import RunRecord
 
 HELD_OUT = ("validation", "test")
+Placed = tuple[Candidate, str]  # a picture of a run where it lies now, and its SHA-256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,58 +100,107 @@ def growing_run(
             f"Leave it out where they were not moved, and name new pictures with --add: "
             f"{typed('train', '--from', from_here(folder), '--add', place)}",
         )
-    own, contents, rows = _pictures_of(folder, as_path(place) if place is not None else None, progress)
-    _check_there(folder, rows, own, add, LOSS_ALLOWED if allow_missing is None else allow_missing)
-    added = None
+    place = as_path(place) if place is not None else None
+    parts = [held_out(folder, part, place=place, progress=progress) for part in PARTS]
+    rows = tuple(file for part in parts for file in part.candidates)
+    contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
+    root, own_reading = parts[0].place, reading_of(folder) or FolderReading()
+    there, missing, displaced = _as_they_were(rows, contents, (folder / SPLITS).stat().st_mtime, progress)
+    there += _moved(missing, contents, displaced, root)
+    added, digests = None, list[str]()
     if add is not None:
-        reading = _reading_of_added(own, reading, folder)
-        found = resolve(add, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
-        added = listed(found, progress).find()
+        reading = _reading_of_added(own_reading, reading, folder)
+        source = resolve(add, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
+        added = _in_groups_of(own_reading, listed(source, progress).find())
         check_found(added, is_addition=True)
-        added = _in_groups_of(own.reading, added)
-    growth = grow(own, contents, added, partial(_digests, progress=progress), merged=merged, dropped=dropped)
+        digests = _digests(added.candidates, progress)
+        files = [(file.path, sha256) for file, sha256 in zip(added.candidates, digests, strict=True)]
+        there += _moved(missing, contents, files, root)
+    _check_there(folder, rows, missing, root, add, LOSS_ALLOWED if allow_missing is None else allow_missing)
+    growth = grow(
+        Found(
+            root,
+            tuple(file for file, _ in there),
+            tuple(LeftOut(file.name, MISSING) for file in missing),
+            (),
+            (),
+            reading=own_reading,
+            is_table=True,
+            several_labels=own_reading.several_labels,
+        ),
+        {file.name: sha256 for file, sha256 in there},
+        added,
+        digests,
+        merged=merged,
+        dropped=dropped,
+    )
     for line in growth.lines() or ["nothing is added and no label is another"]:
         progress.say(f"Grows    {line}")
-    there = {file.name for file in growth.found.candidates} - {file.name for file in growth.new}
+    # By content, as a picture may have moved. Groups that were found are found again among all pictures, so that a new
+    # one can be of an old burst.
+    names = {file.name for file in growth.found.candidates} - {file.name for file in growth.new}
+    kept = {sha256 for file, sha256 in there if file.name in names}
     given = read_split_file(folder / SPLITS)
-    lines = [
-        # Groups that were found are found again among all pictures, so that a new one can be of an old burst.
-        replace(row, group="" if is_found(row.group) else row.group)
-        for row in given.rows
-        if row.path in there
-    ]
+    lines = [replace(row, group="" if is_found(row.group) else row.group) for row in given.rows if row.sha256 in kept]
     return GrowingRun(
         folder=folder,
         record=RunRecord.read(folder),
         rows=rows,
         contents=contents,
         growth=growth,
-        source=Source("folder", own.root, own.root.name, listed=growth.found),
+        source=Source("folder", root, root.name, listed=growth.found),
         given=replace(given, rows=tuple(lines), allow_leaks=True, run=str(from_here(folder))),
     )
 
 
-def _pictures_of(
-    folder: Path, place: Path | None, progress: Progress
-) -> tuple[Found, dict[str, str], tuple[Candidate, ...]]:
-    """Return the pictures of a run that are there, what each held, and all of its pictures."""
-    parts = [held_out(folder, part, place=place, progress=progress) for part in PARTS]
-    rows = tuple(file for part in parts for file in part.candidates)
-    contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
-    there = [replace(file, group="" if is_found(file.group) else file.group) for file in rows if file.path.is_file()]
-    names = {file.name for file in there}
-    gone = tuple(LeftOut(file.name, MISSING) for file in rows if file.name not in names)
-    reading = reading_of(folder)
-    found = Found(parts[0].place, tuple(there), gone, (), (), is_table=True)
-    if reading is not None:
-        found = replace(found, reading=reading, several_labels=reading.several_labels)
-    return found, contents, rows
+def _as_they_were(
+    rows: Sequence[Candidate], contents: Mapping[str, str], made: float, progress: Progress
+) -> tuple[list[Placed], list[Candidate], list[tuple[Path, str]]]:
+    """Return the pictures of a run that lie where they were, those that do not, and the files in their places.
+
+    Files that were touched since the run was made are hashed: another picture may have been renamed to their name.
+    """
+    held = [replace(file, group="" if is_found(file.group) else file.group) for file in rows]
+    is_there = [file.path.is_file() for file in held]
+    touched = [file for file, there in zip(held, is_there, strict=True) if there and _touched(file.path) >= made]
+    now = dict(zip((file.name for file in touched), _digests(touched, progress), strict=True))
+    there, missing, displaced = list[Placed](), list[Candidate](), list[tuple[Path, str]]()
+    for file, exists in zip(held, is_there, strict=True):
+        sha256 = now.get(file.name, contents[file.name])
+        if exists and sha256 == contents[file.name]:
+            there.append((file, sha256))
+        else:
+            missing.append(file)
+            displaced += [(file.path, sha256)] if exists else []
+    return there, missing, displaced
 
 
-def _reading_of_added(own: Found, reading: FolderReading | None, folder: Path) -> FolderReading | None:
+def _touched(path: Path) -> float:
+    """Return when a file was last changed, renamed or copied, in seconds since 1970."""
+    known = path.stat()
+    return max(known.st_mtime, known.st_ctime)
+
+
+def _moved(
+    missing: list[Candidate], contents: Mapping[str, str], files: Iterable[tuple[Path, str]], root: Path
+) -> list[Placed]:
+    """Return the missing pictures that files hold, with the names that they have there; they are missing no more."""
+    waiting: dict[str, list[Candidate]] = defaultdict(list)
+    for file in missing:
+        waiting[contents[file.name]].append(file)
+    found = []
+    for path, sha256 in files:
+        if waiting.get(sha256):
+            file, place = waiting[sha256].pop(), Path(os.path.abspath(path))
+            found.append((replace(file, path=place, name=name_below(root.absolute(), place)), sha256))
+    missing[:] = [file for files_of_content in waiting.values() for file in files_of_content]
+    return found
+
+
+def _reading_of_added(own: FolderReading, reading: FolderReading | None, folder: Path) -> FolderReading | None:
     """Return how NEW is read: as typed, with several labels a picture where the run has them."""
     if own.several_labels:
-        separator = (reading and reading.label_separator) or own.reading.label_separator
+        separator = (reading and reading.label_separator) or own.label_separator
         return replace(reading or FolderReading(), several_labels=True, label_separator=separator)
     if reading is not None and reading.several_labels:
         raise WrongUsage(
@@ -162,19 +212,23 @@ def _reading_of_added(own: Found, reading: FolderReading | None, folder: Path) -
 
 
 def _check_there(
-    folder: Path, rows: Sequence[Candidate], own: Found, add: str | os.PathLike[str] | None, allowed: float
+    folder: Path,
+    rows: Sequence[Candidate],
+    missing: Sequence[Candidate],
+    root: Path,
+    add: str | os.PathLike[str] | None,
+    allowed: float,
 ) -> None:
-    if len(own.left_out) > allowed * len(rows):
-        parts = {file.name: file.part for file in rows}
-        counted = Counter(parts[file.name] for file in own.left_out)
+    if len(missing) > allowed * len(rows):
+        counted = Counter(file.part for file in missing)
         spread = ", ".join(f"{counted[part]:,} {part}" for part in PARTS if counted[part])
-        share = math.ceil(100 * len(own.left_out) / len(rows))
         words = ["--from", from_here(folder), *(["--add", os.fspath(add)] if add is not None else [])]
+        share = math.ceil(100 * len(missing) / len(rows))
         raise BadDataset(
-            f"{len(own.left_out):,} of {len(rows):,} pictures of {from_here(folder)} are gone: {spread}.",
-            f"The first is {own.left_out[0].name}; they were looked for in {own.root}, by name and by content.",
+            f"{len(missing):,} of {len(rows):,} pictures of {from_here(folder)} are gone: {spread}.",
+            f"The first is {missing[0].name}; they were looked for in {root}, by name and by content.",
             f"Name the folder that they lie in now: {typed('train', 'FOLDER', *words)}"
-            + (f"\nOr go on without them: --allow-missing {share}%" if own.candidates else ""),
+            + (f"\nOr go on without them: --allow-missing {share}%" if len(missing) < len(rows) else ""),
         )
 
 
@@ -186,7 +240,7 @@ def _in_groups_of(reading: FolderReading, added: Found) -> Found:
     return replace(added, candidates=tuple(named))
 
 
-def _digests(files: Sequence[Candidate], *, progress: Progress) -> list[str]:
+def _digests(files: Sequence[Candidate], progress: Progress) -> list[str]:
     """Return the SHA-256 of each file, "" where one cannot be read: reading it as a picture says why."""
 
     def digest(file: Candidate) -> str:
@@ -221,7 +275,7 @@ def options_of(growing: GrowingRun) -> dict[str, Any]:
         named = {(classes[true], classes[answer]): cost for true, answer, cost in trust.costs.listed}
         asked["costs"] = {pair: cost for pair, cost in named.items() if not {*pair} & {*merged, *dropped}} or None
     words = _words(record.command)
-    if "--false-alarms" in words[:-1]:
+    with suppress(ValueError, IndexError):  # it was not typed, or the command was edited by hand
         share = words[words.index("--false-alarms") + 1]
         asked["false_alarms"] = float(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
     if "--answer-all" in words:
@@ -253,13 +307,8 @@ def growth_record(
             fold, None for pictures in no fold.
         progress: hears how far it is.
     """
-    own = {file.name for file in growing.rows}
-    new = [
-        picture
-        for part in predicted
-        for picture in split.part(part)
-        if picture.name not in own or growing.contents[picture.name] != picture.sha256
-    ]
+    own = set(growing.contents.values())
+    new = [picture for part in predicted for picture in split.part(part) if picture.sha256 not in own]
     names = {picture.name for picture in new}
     answers_to_new = _answers_of(growing, new, progress)
     changes: list[Change] = []
@@ -324,7 +373,11 @@ def _answers_of(growing: GrowingRun, pictures: Sequence[Assigned], progress: Pro
     if not pictures:
         return answers
     paths = {file.name: file.path for file in growing.growth.found.candidates}
-    predictor = load_predictor(growing.folder, progress=progress)
+    try:
+        predictor = load_predictor(growing.folder, progress=progress)
+    except ModelError as error:  # the new run is finished: it is not lost for that
+        progress.say(f"WARNING  the gain on new pictures is not known: {error.what} {error.why}")
+        return answers
     with progress.stage("Asking the run before", len(pictures), "pictures") as step:
         computed = predictor.outputs(paths[picture.name] for picture in pictures)
         for picture, (loaded, outputs) in zip(pictures, computed, strict=True):

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from pawsight.classifier.bundle import add_figures
 from pawsight.commands.evaluate import measure_run
 from pawsight.commands.report import complete
 from pawsight.commands.report import summary as report_summary
@@ -22,7 +23,7 @@ from pawsight.commands.train_report import TrainReport
 from pawsight.core.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
-from pawsight.core.runs import new_group, set_latest
+from pawsight.core.runs import BUNDLE, new_group, set_latest
 from pawsight.core.storage import path_text
 from pawsight.core.text import typed
 from pawsight.data.reading import FolderReading
@@ -164,7 +165,9 @@ def _compared(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs:
     if chosen is not None and reports[0].split.sizes["test"]:
         # The end of training: not counted, and a picture that was lost meanwhile ends no ladder.
         measured = measure_run(chosen, test=True, allow_missing=1.0, progress=log)
-        replace(RunRecord.read(chosen), test=measured.metrics).write()
+        record = replace(RunRecord.read(chosen), test=measured.metrics)
+        add_figures(chosen / BUNDLE, record.measured())
+        record.write()
     if note := set_latest(chosen or folders[-1]):
         log.say(f"Note     {note}")
     target = new_group(runs, "ladder")

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.classifier.backbone import fetch_backbone
+from pawsight.classifier.bundle import add_figures
 from pawsight.classifier.costs import read_costs
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
 from pawsight.classifier.predictor import answer_texts
@@ -34,6 +35,7 @@ from pawsight.core.progress import SILENT, Progress, Step, Stopwatch
 from pawsight.core.runs import (
     APPLIED_PATCH,
     AUDIT,
+    BUNDLE,
     HISTORY,
     LOG,
     PREDICTIONS,
@@ -720,6 +722,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
     for line in summary(report):
         log.note(line)
     write_text(run / LOG, log.text())
+    add_figures(run / BUNDLE, report.record.measured())
     report.record.write()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def grow(
     own: Found,
     contents: Mapping[str, str],
     added: Found | None,
-    digest_of: Callable[[Sequence[Candidate]], Sequence[str]],
+    digests: Sequence[str],
     *,
     merged: Mapping[str, str],
     dropped: Iterable[str],
@@ -98,9 +98,9 @@ def grow(
 
     Args:
         own: the run's pictures, with their parts; where they have several labels, those of NEW have too.
-        contents: name -> SHA-256 of each of these when the run was made.
+        contents: name -> SHA-256 of each of these.
         added: as NEW holds them; None where nothing is added.
-        digest_of: returns the SHA-256 of files, "" where one cannot be read.
+        digests: SHA-256 of each of these, "" where one cannot be read.
         merged: class -> the class that its pictures are to have.
         dropped: classes whose pictures are left out; of several labels the label alone is taken away.
 
@@ -116,29 +116,23 @@ def grow(
     copies: dict[str, list[Candidate]] = defaultdict(list)
     for file in own.candidates:
         copies[contents[file.name]].append(file)
-    labels: dict[str, tuple[str, Candidate]] = {}  # SHA-256 -> label that NEW says, and the first file that says it
-    conflicts, fresh, known = [], [], 0
-    for file, sha256 in zip(coming, digest_of(coming), strict=True):
-        label, first = labels.setdefault(sha256, (file.label, file)) if sha256 else (file.label, file)
-        if label != file.label:
-            conflicts.append(f"{first.name} is {label!r}, and {file.name} with the same content {file.label!r}.")
-        elif sha256 not in copies:
-            place = Path(os.path.abspath(file.path))
-            fresh.append(replace(file, path=place, name=name_below(own.root.absolute(), place)))
-        elif all(own_file.label == label for own_file in copies[sha256]):
-            known += 1
-    if conflicts:
-        raise BadDataset(
-            f"What is added has two labels for the same content: {plural(len(conflicts), 'picture')}.",
-            first_lines(conflicts, shown=_SHOWN),
-            "Keep the one with the right label, and type the same command again.",
-        )
+    labels = _labels_of_contents(coming, digests)
+    fresh = [
+        replace(file, path=(place := Path(os.path.abspath(file.path))), name=name_below(own.root.absolute(), place))
+        for file, sha256 in zip(coming, digests, strict=True)
+        if sha256 not in copies
+    ]
+    known = sum(
+        all(same.label == file.label for same in copies[sha256])
+        for file, sha256 in zip(coming, digests, strict=True)
+        if sha256 in copies
+    )
     corrections = [
-        Correction(file.name, sha256, file.part or "", file.label, labels[sha256][0])
+        Correction(file.name, sha256, file.part or "", file.label, labels[sha256])
         for sha256, files in copies.items()
         if sha256 in labels
         for file in files
-        if file.label != labels[sha256][0]
+        if file.label != labels[sha256]
     ]
     right = {change.name: change.after for change in corrections}
     names = {file.name for file in fresh}
@@ -174,6 +168,26 @@ def grow(
         dropped={label: gone[label] for label in sorted(left_out, key=natural)},
         classes_before=tuple(before),
     )
+
+
+def _labels_of_contents(files: Sequence[Candidate], digests: Sequence[str]) -> dict[str, str]:
+    """Return SHA-256 -> label.
+
+    Raises:
+        BadDataset: two files with the same content have different labels.
+    """
+    first: dict[str, Candidate] = {}
+    conflicts = []
+    for file, sha256 in zip(files, digests, strict=True):
+        if sha256 and (other := first.setdefault(sha256, file)).label != file.label:
+            conflicts.append(f"{other.name} is {other.label!r}, and {file.name} with the same content {file.label!r}.")
+    if conflicts:
+        raise BadDataset(
+            f"What is added has two labels for the same content: {plural(len(conflicts), 'picture')}.",
+            first_lines(conflicts, shown=_SHOWN),
+            "Keep the one with the right label, and type the same command again.",
+        )
+    return {sha256: file.label for sha256, file in first.items()}
 
 
 def _labels(files: Iterable[Candidate], several: bool) -> list[str]:

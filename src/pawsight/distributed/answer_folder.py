@@ -8,8 +8,8 @@
 
 Readers of Parquet folders skip names that begin with an underscore. A part has a row for each picture, with the columns
 `path`, `sha256`, `label`, `probability`, `probabilities` (in the order of the classes in the footer), `verdict` and
-`error`. Where there is an error the others are null, except the hash where the file could be read. Its footer says what
-it belongs to.
+`error`; with several labels a picture also `labels` and `unsure`. Where there is an error the others are null, except
+the hash where the file could be read. Its footer says what it belongs to.
 """
 
 from __future__ import annotations
@@ -204,13 +204,21 @@ def resume(
     return AnswerFolder(folder, begun)
 
 
-def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index: int, precision: str) -> bytes:
+def part_of(
+    rows: Iterable[tuple[str, Prediction]],
+    manifest: Manifest,
+    *,
+    index: int,
+    precision: str,
+    several_labels: bool = False,
+) -> bytes:
     """Return the Parquet file of one part.
 
     Args:
         rows: the SHA-256 of each picture's bytes, empty where they could not be read, and the answer.
         index: of the part, from 0.
         precision: of the arithmetic, e.g. "f32".
+        several_labels: a picture may have several.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -226,6 +234,8 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
         pa.field("set", pa.list_(pa.string())),
         pa.field("error", pa.string()),
     ]
+    several = ("labels", "unsure") if several_labels else ()
+    columns += [pa.field(name, pa.list_(pa.string())) for name in several]
     table = [
         {
             "path": legible(answer.path),
@@ -236,6 +246,7 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
             "verdict": answer.decision,
             "set": answer.set and list(answer.set),
             "error": answer.error and legible(answer.error),
+            **{name: getattr(answer, name) for name in several},
         }
         for sha256, answer in rows
     ]

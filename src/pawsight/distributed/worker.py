@@ -52,7 +52,9 @@ class Worker:
 
     def part(self, index: int, paths: Sequence[str]) -> bytes:
         """Answer the paths of one part, in order, and return it as a Parquet file."""
-        return part_of(self.rows(paths), self._manifest, index=index, precision=self._precision)
+        several = self._predictor.bundle.card.several_labels
+        rows, precision = self.rows(paths), self._precision
+        return part_of(rows, self._manifest, index=index, precision=precision, several_labels=several)
 
     def rows(self, paths: Sequence[str]) -> Iterator[Row]:
         """Yield hash and answer of each picture, in order; a picture that cannot be read has an error.

@@ -11,12 +11,13 @@ from pawsight.explanation.heatmap import maps_in
 HEAT = "heat"  # the output's name; static/worker.js reads it
 
 
-def with_heat_maps(model: bytes, image_px: int) -> bytes | None:
+def with_heat_maps(model: bytes, image_px: int, *, several_labels: bool = False) -> bytes | None:
     """Add the output `heat` to a classifier: how much each place speaks for each class.
 
     Args:
         model: ONNX of a bundle.
         image_px: side of the pictures that it is fed.
+        several_labels: a picture may have several of the classes.
 
     Returns:
         ONNX bytes with the output `heat` float32 (N, h, w, C): the maps of every class, as `HeatMap` has them.
@@ -31,10 +32,11 @@ def with_heat_maps(model: bytes, image_px: int) -> bytes | None:
     name, channels, head = found
     opened = onnx.load_from_string(model)
     graph = opened.graph
-    # A softmax does not see what all classes have in common, so their mean is taken off.
     own = head.weights[len(head.weights) - len(head.channels) :]
+    if not several_labels:  # a softmax does not see what all classes have in common, so their mean is taken off
+        own = own - own.mean(axis=1, keepdims=True)
     weights = np.zeros((channels, own.shape[1]), np.float32)
-    weights[head.channels] = own - own.mean(axis=1, keepdims=True)
+    weights[head.channels] = own
     graph.initializer.append(numpy_helper.from_array(weights, f"{HEAT}/weights"))
     nodes: list[Any] = []
     if head.channel_axis == 0:

@@ -18,6 +18,7 @@ from pawsight.core.text import percent, visible
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.evaluation.metrics import ClassMetrics, Metrics
+from pawsight.evaluation.several_labels import LabelMetrics, SeveralLabelsMetrics
 from pawsight.exports.export_context import ExportContext, metadata_of
 from pawsight.reports.run_record import SUBSETS, CurveRecord, RunRecord, figure, finite
 
@@ -66,7 +67,11 @@ def view(context: ExportContext) -> dict[str, Any]:
     bundle, record = context.bundle, _record(context.run)
     card = bundle.card
     measured = {"validation": record.validation, "test": record.test} if record else {}
+    parts = [_part(name, scores) for name, scores in measured.items() if scores is not None]
+    if record and record.several_labels:
+        parts = [_part_of_labels(name, scores) for name, scores in record.several_labels.items()]
     return {
+        "several": card.several_labels,
         "classes": list(card.classes),
         "classes_shown": CLASSES_SHOWN,
         "facts": metadata_of(context),
@@ -80,7 +85,7 @@ def view(context: ExportContext) -> dict[str, Any]:
         "counts": record.counts if record else {},
         "split": {subset: record.sizes.get(subset, 0) if record else 0 for subset in SUBSETS},
         "how": record.how if record else "",
-        "parts": [_part(name, scores) for name, scores in measured.items() if scores is not None],
+        "parts": parts,
         "crossed": record.cross_validation.sentences(record.validation) if record and record.cross_validation else [],
         "calibration": record.calibrated.get("validation", {}).get("ece") if record else None,
         "guarantee": card.trust.guarantee,
@@ -119,6 +124,37 @@ def _part(name: str, scores: Metrics) -> dict[str, Any]:
         "rows": rows,
         "classes": [_of_class(known, scores.design_effect or 1.0) for known in scores.classes],
     }
+
+
+def _part_of_labels(name: str, scores: SeveralLabelsMetrics) -> dict[str, Any]:
+    """Return the figures on one subset where a picture may have several labels."""
+    ends = {key: "not known" if found is None else str(found) for key, found in scores.intervals.items()}
+    values = [
+        ("mean_average_precision", "mean average precision", scores.mean_average_precision),
+        ("micro_f1", "F1 over all labels", scores.micro_f1),
+        ("macro_f1", "F1, mean over labels", scores.macro_f1),
+        ("exact_match", "pictures of which every label is right", scores.exact_match),
+    ]
+    exact = scores.intervals["exact_match"]
+    return {
+        "name": name,
+        "pictures": scores.pictures,
+        "accuracy": scores.exact_match,
+        "interval": (0.0, 1.0) if exact is None else tuple(exact.as_list()),
+        "baseline": None,
+        "rows": [(title, percent(value), ends[key]) for key, title, value in values if value is not None],
+        "classes": [_of_label(known) for known in scores.labels],
+    }
+
+
+def _of_label(scores: LabelMetrics) -> dict[str, Any]:
+    shares = {"average precision": scores.average_precision, "precision": scores.precision, "recall": scores.recall}
+    shown = [
+        "-" if value is None else f"{name} {percent(value)}{f' ({ends})' if ends else ''}"
+        for name, value in shares.items()
+        for ends in [scores.intervals[name.replace(" ", "_")]]
+    ]
+    return {"name": scores.name, "pictures": scores.pictures, "recall": ", ".join(shown)}
 
 
 def _of_class(scores: ClassMetrics, effect: float) -> dict[str, Any]:

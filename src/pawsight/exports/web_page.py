@@ -26,6 +26,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from pawsight.classifier.bundle import Card
 from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.storage import write_bytes, write_json, write_text
 from pawsight.exports.export_context import METADATA_FILE, ExportContext, metadata_of, with_metadata
@@ -74,7 +75,8 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
         WrongUsage: the runtime's folder is not the npm package in the required version.
         ExportRefused: the classifier scales 16-bit pictures, of which a browser gives 8 bits.
     """
-    if greys := context.bundle.card.decode.grey_range:
+    card = context.bundle.card
+    if greys := card.decode.grey_range:
         raise ExportRefused(
             "The page of the target web cannot scale 16-bit pictures.",
             f"The classifier shows them from {greys[0]:,g} to {greys[1]:,g}; a browser gives the upper 8 bits alone.",
@@ -82,11 +84,11 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
         )
     folder = paths["web"].parent
     copied = [] if context.browser_runtime is None else read_runtime(context.browser_runtime)
-    mapped = with_heat_maps(context.onnx, context.bundle.card.decode.image_px)
+    mapped = with_heat_maps(context.onnx, card.decode.image_px, several_labels=card.several_labels)
     metadata = metadata_of(context)
     model = with_metadata(context.onnx if mapped is None else mapped, metadata)
     expected = expected_outputs(context.bundle)
-    scores, detector = expected.get(OOD_SCORE), context.bundle.card.trust.detector
+    scores, detector = expected.get(OOD_SCORE), card.trust.detector
     squares = context.bundle.golden.pictures[:SQUARES].tobytes()
     answers = {
         "probabilities": expected["probabilities"][:SQUARES].tolist(),
@@ -102,9 +104,9 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
             else _fetched(PUBLIC + name, size, integrity=f"sha384-{sha384}")
             for name, copied_as, size, sha384 in RUNTIME
         ],
-        **_figures(context.run),
+        **_figures(context.run, context.bundle.card),
         "detector": None if detector is None else {"caught": detector.seen[0], "pictures": detector.seen[1]},
-        "max_error": context.bundle.card.trust.max_error,
+        "max_error": card.trust.max_error,
         "heat_maps": mapped is not None,
     }
     page = _page(policy(is_copied=bool(copied)))
@@ -179,12 +181,15 @@ def inserted(page: str, place: str, text: str) -> str:
     return page.replace(place, text)
 
 
-def _figures(run: Path | None) -> dict[str, Any]:
-    """Return how often the answers were right, None where the run does not say."""
+def _figures(run: Path | None, card: Card) -> dict[str, Any]:
+    """Return how often the answers were right, by the run or else by the bundle; None where neither says it."""
     record = None
     with suppress(WrongUsage):
         record = None if run is None else RunRecord.read(run)
-    return {"validation": record and record.headline(), "measured": record and record.measured()}
+    return {
+        "validation": record and record.headline(),
+        "measured": card.measured if record is None else record.measured(),
+    }
 
 
 def _fetched(address: str, size: int, *, integrity: str | None = None) -> dict[str, Any]:

@@ -260,7 +260,9 @@ def test_sentences(ladder: Ladder) -> list[str]:
 
 def test_command(chosen: RunRecord | None) -> str:
     """Return what measures the chosen candidate on the test set, empty where it was or where there is none."""
-    return typed("evaluate", chosen.shown, "--test") if chosen is not None and chosen.test is None else ""
+    if chosen is None or chosen.test is not None or "test" in chosen.several_labels:
+        return ""
+    return typed("evaluate", chosen.shown, "--test")
 
 
 def _looks_sentence(chosen: RunRecord) -> str:

@@ -5,6 +5,7 @@ Arrays in, rows out; the session that asks for names is in commands/label.py. Re
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ LEAST_DRAWN = 40  # pictures drawn at random; below this their accuracy is not t
 _CLUSTERS, _TYPICAL = 24, 4  # shown first, and pictures of each; measured, see docs/experiments.md
 BATCH = 24  # pictures asked for at a time
 _DRAWN = 4  # of these at random: on them alone it can be measured how often the probe is right
+_BATCHES, _STABLE = 3, 0.005  # batches of names that change fewer answers than this share say that more hardly pay
 _RUN_COUNTS = 10  # named pictures a class that an earlier classifier counts as much as
 
 AUTO, ALIKE, TEACH, SURE = WAYS = ("auto", "alike", "teach", "sure")
@@ -237,6 +239,7 @@ class Adviser:
         self._points = directions(scores)
         self._clusters = clusters_of(self._points, _CLUSTERS, seed=seed)
         self._order = np.random.default_rng(seed).permutation(len(scores))
+        self._seen: list[tuple[int, Labels]] = []  # how many names there were, and the answers (N,) then
 
     def next(
         self, names: Labels, is_aside: Mask, classes: int, way: str = AUTO, *, most: int = BATCH
@@ -248,8 +251,8 @@ class Adviser:
             is_aside: pictures that are not asked about again (N,).
             classes: how many names there are, C.
             way: "alike": the most typical pictures of 6 clusters; "teach": the most informative ones, and 4 that are
-                drawn at random; "sure": those of each class that the probe is surest of; "auto": alike until each
-                cluster has a name, then teach.
+                drawn at random; "sure": those of each class that the probe is most confident of; "auto": alike until
+                each cluster has a name, then teach.
             most: pictures in a group, and in all where those are the most informative.
 
         Returns:
@@ -268,7 +271,7 @@ class Adviser:
             rows_of = (np.flatnonzero(self._clusters == number) for number in unseen[: BATCH // _TYPICAL])
             return way, [(most_typical(self._points, rows, _TYPICAL), None) for rows in rows_of]
         probabilities = self._answers(names, max(classes, 1))
-        suggested, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        suggested, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         is_known = self._earlier is not None or len(np.unique(names[names != UNNAMED])) > 1
         if way == ALIKE:
             left = np.flatnonzero(~is_done)
@@ -282,7 +285,7 @@ class Adviser:
             by_class = [rows[suggested[rows] == number] for number in dict.fromkeys(suggested[rows].tolist())]
         else:
             left = np.flatnonzero(~is_done)
-            left = left[np.argsort(-sureness[left], kind="stable")]
+            left = left[np.argsort(-confidence[left], kind="stable")]
             by_class = [left[suggested[left] == number][:most] for number in np.unique(suggested[left])]
         return way, [(rows, int(suggested[rows[0]]) if is_known else None) for rows in by_class]
 
@@ -291,12 +294,13 @@ class Adviser:
 
         `accuracy` is that of the named pictures that were drawn at random, with its 95 % interval; None below 40 of
         them. `gain`, in percentage points by twice as many names, is of all named pictures, most of which are doubtful.
+        `changed` is the share of the answers about unnamed pictures that a batch of names changed; None at first.
         """
         found = errors_of_names(self._scores, names, seed=self._seed)
         if found is None:
             return None
         named, wrong = found
-        curve = curve_of(wrong, seed=self._seed)
+        curve, changed = curve_of(wrong, seed=self._seed), self._changed(names)
         is_open = names[self._order] == UNNAMED
         drawn = self._order[: int(np.argmax(is_open))] if is_open.any() else self._order
         mistakes = wrong[-1][np.isin(named, drawn)]
@@ -308,8 +312,26 @@ class Adviser:
             "interval": None if interval is None else interval.as_list(),
             "gain": curve.gain,
             "gain_interval": curve.interval and list(curve.interval),
-            "pays": more_pays(curve),
+            "changed": changed,
+            "stable": changed is not None and changed < _STABLE,
+            "pays": more_pays(curve) and (changed is None or changed >= _STABLE),
         }
+
+    def _changed(self, names: Labels) -> float | None:
+        """Return the share of pictures without a name whose answer the last names changed, a mean of three batches.
+
+        Source: M. Bloodgood, K. Vijay-Shanker, "A method for stopping active learning based on stabilizing
+        predictions", CoNLL 2009.
+        """
+        named = names != UNNAMED
+        count = int(named.sum())
+        self._seen = [(before, found) for before, found in self._seen if before + BATCH <= count]
+        self._seen.append((count, self._answers(names, int(names.max()) + 1).argmax(axis=1)))
+        self._seen = self._seen[-_BATCHES - 1 :]
+        if len(self._seen) <= _BATCHES or named.all():
+            return None
+        answers = [found[~named] for _, found in self._seen]
+        return float(np.mean([(before != after).mean() for before, after in pairwise(answers)]))
 
     def _answers(self, names: Labels, classes: int) -> Floats:
         if self._earlier is None:

@@ -242,7 +242,7 @@ class _Routes:
                     "pawsight": versions().get("pawsight", "unknown"),
                     "limits": {**asdict(self._service.limits), "megapixels": served.settings.max_megapixels},
                     "validation": record and record.headline(),
-                    "measured": record and record.measured(),
+                    "measured": card.measured if record is None else record.measured(),
                     "window": None if window is None else window.to_json(),
                     "max_error": card.trust.max_error,
                     "sets": None if card.trust.sets is None else card.trust.sets.coverage,

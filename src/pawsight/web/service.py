@@ -324,10 +324,15 @@ class Service:
         return self._feedback
 
     async def _in_turn(self, change: Callable[[], _Result]) -> _Result:
-        async def changed() -> _Result:
-            async with self._keeping:
-                return await asyncio.to_thread(change)
+        """Make one change of what is kept; one that waits ends with its request, and one that has begun is finished."""
 
+        async def changed() -> _Result:
+            try:
+                return await asyncio.to_thread(change)
+            finally:
+                self._keeping.release()
+
+        await self._keeping.acquire()
         try:
             return await finished(changed(), self._kept)
         except PawsightError as error:

@@ -6,6 +6,6 @@ export class Unreadable extends Error {}
 /** Bytes as text, one sign each. @param {Uint8Array} bytes @param {number} from @param {number} length */
 export function latin(bytes, from, length) {
   let text = "";
-  for (const one of bytes.subarray(from, from + length)) text += String.fromCharCode(one);
+  for (const byte of bytes.subarray(from, from + length)) text += String.fromCharCode(byte);
   return text;
 }

@@ -51,7 +51,7 @@ async function unpacked(blob, version) {
  */
 function drafted(raster, side) {
   const room = Math.min(Math.floor(raster.width / side), Math.floor(raster.height / side));
-  const scale = [8, 4, 2].find((one) => one <= room) ?? 1;
+  const scale = [8, 4, 2].find((shrunk) => shrunk <= room) ?? 1;
   return reduced(raster, scale, scale);
 }
 

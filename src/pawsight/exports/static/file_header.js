@@ -136,6 +136,9 @@ function boxed(view, bytes, brand) {
   if (brand !== "avif" && brand !== "avis") throw new Unreadable(`${BRANDS[brand] ?? "a video (MP4)"} is not read`);
   const head = latin(bytes, 0, BOXES_LOOKED_AT);
   const sizes = [...head.matchAll(/ispe/g)].map(({ index }) => [view.getUint32(index + 8), view.getUint32(index + 12)]);
-  const [width, height] = sizes.reduce((one, two) => (two[0] * two[1] > one[0] * one[1] ? two : one), [0, 0]);
+  const [width, height] = sizes.reduce(
+    (largest, size) => (size[0] * size[1] > largest[0] * largest[1] ? size : largest),
+    [0, 0],
+  );
   return { kind: "AVIF", width, height };
 }

@@ -88,8 +88,8 @@ function orientation(view, start, end) {
   const little = view.getUint16(start) === 0x4949;
   const entries = start + view.getUint32(start + 4, little);
   if (entries + 2 > end) return [];
-  for (let one = 0, number = view.getUint16(entries, little); one < number; one += 1) {
-    const entry = entries + 2 + 12 * one;
+  for (let index = 0, number = view.getUint16(entries, little); index < number; index += 1) {
+    const entry = entries + 2 + 12 * index;
     if (entry + 12 > end) return [];
     const value = view.getUint16(entry + 8, little);
     if (view.getUint16(entry, little) === ORIENTATION)

@@ -6,7 +6,7 @@ const SEALED =
   "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; " +
   "img-src blob: data:; media-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'";
 const OFFLINE = "service_worker.js";
-const PATIENCE_MS = 5000; // that the first visit waits for the service worker, which keeps what is fetched
+const PATIENCE_MS = 5000; // that the page waits for the service worker when it is opened first, which keeps what is fetched
 
 /** @typedef {{address: string, bytes: number, integrity: string | null}} Part a file, its size, and its hash where it is elsewhere */
 /** @typedef {(here: number, of: number) => void} Told hears how many bytes of all are here */
@@ -23,7 +23,7 @@ export async function all(parts, told) {
     if (!stop.signal.aborted) told(sum, whole);
   };
   try {
-    return await Promise.all(parts.map((part, place) => one(part, heard(place), stop.signal)));
+    return await Promise.all(parts.map((part, place) => contentOf(part, heard(place), stop.signal)));
   } finally {
     stop.abort(); // what is still under way where one of them failed
   }
@@ -86,7 +86,7 @@ export function seal() {
 }
 
 /** @param {Part} part @param {(bytes: number) => void} heard @param {AbortSignal} signal */
-async function one({ address, bytes, integrity }, heard, signal) {
+async function contentOf({ address, bytes, integrity }, heard, signal) {
   const response = await answer(address, { integrity, signal });
   const content = integrity ? await response.arrayBuffer() : await streamed(response, bytes, heard);
   heard(bytes);

@@ -15,12 +15,15 @@ export function square(raster, side) {
   const small = reduced(raster, across, down);
   /** @type {((raster: Raster) => Raster)[]} */
   const passes = [
-    (one) =>
-      one.width === side && across === 1 ? one : stretchedAcross(one, side, Math.fround(raster.width / across)),
-    (one) => (one.height === side && down === 1 ? one : stretchedDown(one, side, Math.fround(raster.height / down))),
+    (before) =>
+      before.width === side && across === 1
+        ? before
+        : stretchedAcross(before, side, Math.fround(raster.width / across)),
+    (before) =>
+      before.height === side && down === 1 ? before : stretchedDown(before, side, Math.fround(raster.height / down)),
   ];
   if (isTall(small, side)) passes.reverse();
-  return passes.reduce((one, pass) => pass(one), small);
+  return passes.reduce((before, pass) => pass(before), small);
 }
 
 /**
@@ -96,17 +99,17 @@ function weights(count, length, side) {
   const support = Math.max(scale, 1);
   const most = 2 * Math.ceil(support) + 1;
   const plan = { most, first: new Int32Array(side), number: new Int32Array(side), weight: new Int32Array(most * side) };
-  for (let one = 0; one < side; one += 1) {
-    const centre = (one + 0.5) * scale;
+  for (let to = 0; to < side; to += 1) {
+    const centre = (to + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - support + 0.5));
     const number = Math.min(count, Math.trunc(centre + support + 0.5)) - first;
     const raw = Array.from({ length: number }, (_, place) => triangle((place + first - centre + 0.5) * (1 / support)));
     const sum = raw.reduce((before, value) => before + value, 0);
     raw.forEach((value, place) => {
-      plan.weight[most * one + place] = Math.trunc(0.5 + (sum ? value / sum : value) * (1 << BITS));
+      plan.weight[most * to + place] = Math.trunc(0.5 + (sum ? value / sum : value) * (1 << BITS));
     });
-    plan.first[one] = first;
-    plan.number[one] = number;
+    plan.first[to] = first;
+    plan.number[to] = number;
   }
   return plan;
 }
@@ -121,10 +124,10 @@ function stretchedAcross({ width, height, data }, side, length) {
   const { most, first, number, weight } = weights(width, length, side);
   const out = new Uint8ClampedArray(3 * side * height);
   for (let y = 0, to = 0; y < height; y += 1) {
-    for (let one = 0; one < side; one += 1, to += 3) {
-      let place = 3 * (y * width + first[one]);
+    for (let column = 0; column < side; column += 1, to += 3) {
+      let place = 3 * (y * width + first[column]);
       let [red, green, blue] = [HALF, HALF, HALF];
-      for (let at = most * one, end = at + number[one]; at < end; at += 1, place += 3) {
+      for (let at = most * column, end = at + number[column]; at < end; at += 1, place += 3) {
         red += data[place] * weight[at];
         green += data[place + 1] * weight[at];
         blue += data[place + 2] * weight[at];
@@ -142,14 +145,14 @@ function stretchedDown({ width, height, data }, side, length) {
   const { most, first, number, weight } = weights(height, length, side);
   const out = new Uint8ClampedArray(3 * width * side);
   const sums = new Int32Array(3 * width);
-  for (let one = 0; one < side; one += 1) {
+  for (let line = 0; line < side; line += 1) {
     sums.fill(HALF);
-    for (let row = 0; row < number[one]; row += 1) {
-      const factor = weight[most * one + row];
-      const start = 3 * width * (first[one] + row);
+    for (let row = 0; row < number[line]; row += 1) {
+      const factor = weight[most * line + row];
+      const start = 3 * width * (first[line] + row);
       for (let at = 0; at < sums.length; at += 1) sums[at] += data[start + at] * factor;
     }
-    for (let at = 0; at < sums.length; at += 1) out[3 * width * one + at] = sums[at] >> BITS;
+    for (let at = 0; at < sums.length; at += 1) out[3 * width * line + at] = sums[at] >> BITS;
   }
   return { width, height: side, data: out };
 }

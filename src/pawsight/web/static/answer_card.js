@@ -134,7 +134,9 @@ function sign(kind) {
 function details(item, kind) {
   if (kind === "waiting") return [element("div", { class: "wait", "aria-hidden": "true" })];
   if (kind === "error") return [element("p", { class: "why" }, sentence(item))];
-  return [];
+  if (item.truth === undefined) return [];
+  const said = item.truth === null ? ["You say: none of these"] : ["You say: ", named(item.truth, { most: 26 })];
+  return [element("p", { class: "said" }, said)];
 }
 
 /** @param {Item} item @param {string} kind @param {Actions} actions */

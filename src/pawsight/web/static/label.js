@@ -319,9 +319,12 @@ async function drawCurve() {
     ? `${found.gain.toFixed(1)} points (${found.gain_interval.map((/** @type {number} */ end) => end.toFixed(1)).join(" to ")})`
     : `about ${Math.max(0, found.gain).toFixed(1)} points (too few to say how certain that is)`;
   at("curve").className = found.pays ? "" : "enough";
+  const why = found.stable
+    ? `the last ones changed ${percent(found.changed)} of the answers about pictures without a name.`
+    : "twice as many would gain nothing that can be measured.";
   at("curve").textContent = found.pays
     ? `${right} Twice as many names would gain ${gain} on pictures as hard as those that were named.`
-    : `${right} More names would hardly pay: twice as many would gain nothing that can be measured. Finish, or go on as you like.`;
+    : `${right} More names would hardly pay: ${why} Finish, or go on as you like.`;
 }
 
 /** @param {string} message */

@@ -210,7 +210,7 @@ class Page {
    * @param {Item} item
    */
   judged(item) {
-    this.gallery.schedule();
+    this.gallery.draw(item);
     if (!this.gallery.model.feedback) return;
     const { truth } = item;
     item.saving = (item.saving ?? Promise.resolve())

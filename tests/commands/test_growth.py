@@ -133,8 +133,9 @@ def test_pictures_of_the_run_that_are_gone_are_named_with_what_to_type(own_run, 
     moved = root.rename(tmp_path / "moved")
     with pytest.raises(BadDataset) as error:
         train(from_run=own_run, add=more, recipe="majority", out=tmp_path / "grown")
-    assert "pawsight train FOLDER --from" in error.value.fix
-    found = train(moved, from_run=own_run, recipe="majority", out=tmp_path / "grown")
+    assert "pawsight train DATA --from" in error.value.fix
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", moved)
+    found = train(archive, from_run=own_run, recipe="majority", out=tmp_path / "grown")
     assert all(part.is_same for part in found.record.growth.parts)
     lost = next(row["path"] for row in read_table(own_run / "splits.csv") if row["part"] == "test")
     (moved / lost).unlink()
@@ -196,6 +197,8 @@ def test_tables_and_pictures_in_memory_are_added_from_python(trained, warm, tmp_
         pawsight.train({"path": pictures, "label": ["a"] * 3}, from_run=trained.report.run)
     with pytest.raises(WrongUsage):
         pawsight.train()
+    with pytest.raises(WrongUsage, match="without from_run"):
+        pawsight.train(pictures, ["a", "b", "a"], add=table)
 
 
 def test_a_run_of_several_labels_takes_tables_of_several_labels(own_run, tmp_path, more):

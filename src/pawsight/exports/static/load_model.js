@@ -1,6 +1,7 @@
 // Fetches model, runtime and self-test, and then forbids the page every further request.
 
 import { Closed, Refused } from "./backend.js";
+import { element } from "./dom.js";
 
 const SEALED =
   "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; " +
@@ -79,10 +80,7 @@ async function blobOf(address, made) {
 
 /** From here on the browser refuses every request of this page and of the workers it starts: policies only ever add up. */
 export function seal() {
-  const meta = document.createElement("meta");
-  meta.httpEquiv = "Content-Security-Policy";
-  meta.content = SEALED;
-  document.head.append(meta);
+  document.head.append(element("meta", { "http-equiv": "Content-Security-Policy", content: SEALED }));
 }
 
 /** @param {Part} part @param {(bytes: number) => void} heard @param {AbortSignal} signal */

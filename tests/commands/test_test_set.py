@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image, ImageOps
 
 from pawsight.cli.commands import cli
 from pawsight.commands.evaluate import OWN_TEST, evaluate, summary
@@ -145,6 +146,7 @@ def test_the_look_is_counted_in_the_run_that_was_measured_wherever_latest_leads_
 COUNTED = {
     "train DATA": False,
     "train DATA --folds 5": False,
+    "train --from RUN --add NEW": False,
     "ladder DATA": False,
     "evaluate RUN": False,
     "evaluate RUN --test": True,
@@ -164,13 +166,17 @@ def test_the_guide_s_table_is_what_is_counted(run, tmp_path):
     rows = re.findall(r"^\| `(.+?)` \|.*\| (yes|no)\b[^|]*\|$", text, re.MULTILINE)
     assert {typed: answer == "yes" for typed, answer in rows} == COUNTED
     data, twin = tmp_path / "data", shutil.copytree(run, tmp_path / "twin")
-    made = {row: tmp_path / "more" / f"{number:03}" for number, row in enumerate(list(COUNTED)[:3], 1)}
+    made = {row: tmp_path / "more" / f"{number:03}" for number, row in enumerate(list(COUNTED)[:4], 1)}
     more = {
         "train": ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX), "--depth", "last"],
         "ladder": ["--recipes", "majority"],
         "report": ["--quick"],
     }
-    names = {"RUN": [run], "RUNS": [run, twin], "DATA": [data], "PICTURES": [next(data.rglob("*.jpg"))]}
+    picture = next(data.rglob("*.jpg"))
+    new = tmp_path / "new" / picture.parent.name / "flipped.png"
+    new.parent.mkdir(parents=True)
+    ImageOps.flip(Image.open(picture)).save(new)
+    names = {"RUN": [run], "RUNS": [run, twin], "DATA": [data], "PICTURES": [picture], "NEW": [tmp_path / "new"]}
     for row, is_counted in COUNTED.items():
         verb, *words = row.split()
         before = looks_at_test(run)

@@ -50,7 +50,7 @@ _UNNAMED = -1
 _SEPARATORS = re.compile(r"[;,|]")
 _FILES = (
     *("tokens.css", "base.css", "review.css", "label.css"),
-    *("dom.js", "words.js", "label.js", "review_grid.js", "review_zoom.js"),
+    *("dom.js", "words.js", "label.js", "name_keys.js", "review_grid.js", "review_zoom.js"),
 )
 
 Values = dict[str, Any]

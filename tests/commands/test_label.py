@@ -87,6 +87,8 @@ def test_names_come_back_and_the_others_are_suggested(flat):
     write_patch(report.table, lines)
     rows = list(label("photos").rows())
     known = {line.path: line.label for line in lines}
+    assert label("photos").named == len({line.sha256 for line in lines})
+    assert summary(label("photos"))[1].startswith(f"{label('photos').named} pictures have a name")
     assert {row["path"]: row["label"] for row in rows if row["label"]} == known
     assert {row["suggested"] for row in rows if row["label"] is None} <= {"cat", "dog"}
     assert all((row["label"] is None) != (row["suggested"] is None) for row in rows)

@@ -61,6 +61,11 @@ class LabelReport:
         """Files that can be read, copies among them."""
         return sum(map(len, self.contents))
 
+    @property
+    def named(self) -> int:
+        """How many contents have a name in the table."""
+        return int((self._labels()[0] != UNNAMED).sum())
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield one JSON object a picture, as `label --json` prints them: its name, or the one that is suggested.
 
@@ -257,6 +262,9 @@ def summary(report: LabelReport) -> list[str]:
         plural(report.pictures, "picture")
         + (f", of which {copies:,} {'is a copy' if copies == 1 else 'are copies'} of others" if copies else "")
     ]
+    if named := report.named:
+        have = f"{plural(named, 'picture')} {'has' if named == 1 else 'have'}"
+        lines.append(f"{have} a name in {os.path.relpath(report.table)}.")
     if report.left_out:
         first = report.left_out[0]
         lines.append(

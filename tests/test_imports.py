@@ -63,7 +63,7 @@ def test_inspecting_never_loads_a_model_runner(trained):
 
 
 def test_training_with_the_backbone_in_the_cache_never_loads_keras(warm, tmp_path):
-    loaded = loaded_by(*warm.typed(warm.data, tmp_path / "runs", "--quiet"))
+    loaded = loaded_by(*warm.typed(warm.data, tmp_path / "runs", "--quiet", "--depth", "auto"))
     assert loaded & {"tensorflow", "keras", "tf2onnx", "torch"} == set()
 
 

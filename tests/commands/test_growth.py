@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import pawsight
+from pawsight.cli import cli
 from pawsight.commands.compare import compare
 from pawsight.commands.growth import growing_run, growth_record
 from pawsight.commands.inspect import inspect
@@ -131,8 +133,9 @@ def test_pictures_of_the_run_that_are_gone_are_named_with_what_to_type(own_run, 
     moved = root.rename(tmp_path / "moved")
     with pytest.raises(BadDataset) as error:
         train(from_run=own_run, add=more, recipe="majority", out=tmp_path / "grown")
-    assert "pawsight train FOLDER --from" in error.value.fix
-    found = train(moved, from_run=own_run, recipe="majority", out=tmp_path / "grown")
+    assert "pawsight train DATA --from" in error.value.fix
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", moved)
+    found = train(archive, from_run=own_run, recipe="majority", out=tmp_path / "grown")
     assert all(part.is_same for part in found.record.growth.parts)
     lost = next(row["path"] for row in read_table(own_run / "splits.csv") if row["part"] == "test")
     (moved / lost).unlink()
@@ -194,6 +197,8 @@ def test_tables_and_pictures_in_memory_are_added_from_python(trained, warm, tmp_
         pawsight.train({"path": pictures, "label": ["a"] * 3}, from_run=trained.report.run)
     with pytest.raises(WrongUsage):
         pawsight.train()
+    with pytest.raises(WrongUsage, match="without from_run"):
+        pawsight.train(pictures, ["a", "b", "a"], add=table)
 
 
 def test_a_run_of_several_labels_takes_tables_of_several_labels(own_run, tmp_path, more):
@@ -279,6 +284,21 @@ def test_options_that_do_not_fit_are_refused_in_three_lines(trained, warm, tmp_p
     assert error.value.what
     assert error.value.fix
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_typed_reaches_the_run_and_the_next_one_has_its_recipe(trained, warm, tmp_path):
+    words = ["train", "--from", str(trained.report.run), "--merge", "dogs=pets", "--recipe", "majority", "--json"]
+    done = CliRunner().invoke(cli, [*words, "--quiet", "--out", str(tmp_path / "runs")])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["classes"], told["growth"]["merged"]) == (["cats", "pets"], {"dogs": "pets"})
+    run = tmp_path / "runs" / "001"
+    assert json.loads((run / "source.json").read_text())["command"] == told["command"]
+    following = train(from_run=tmp_path / "runs" / "latest", drop=[], out=tmp_path / "runs").record
+    assert (following.recipe, following.classes) == ("majority", ("cats", "pets"))
+    assert following.growth.run == str(run), "not the link, which leads to another run by now"
+    wrong = CliRunner().invoke(cli, [*words[:3], "--drop", "birds"])
+    assert (wrong.exit_code, len(wrong.stderr.splitlines())) == (2, 3)
 
 
 def test_the_command_that_makes_a_grown_run_again():

@@ -230,6 +230,15 @@ def test_an_unfinished_run_says_how_to_go_on(tmp_path, has_bundle):
         assert meant(run).why != stopped  # a process is training in it
 
 
+def test_an_unfinished_run_that_grows_goes_on_with_the_command_that_began_it(tmp_path):
+    run = unfinished(tmp_path / "a b" / "001")
+    source = json.loads((run / "source.json").read_text())
+    (run / "source.json").write_text(json.dumps(source | {"command": "pawsight train --from runs/001 --add new"}))
+    with pytest.raises(WrongUsage) as error:
+        named_run(run)
+    assert f"pawsight train --from runs/001 --add new --resume --out '{run.parent}'" in error.value.fix
+
+
 def test_a_run_after_the_pictures_is_told_in_the_right_order(tmp_path):
     run = finished(tmp_path / "runs" / "001")
     (tmp_path / "my inbox").mkdir()

@@ -290,7 +290,7 @@ def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromi
     grid = [(p, u) for p in shares for u in [*shares, None]]
     settings = [(promise, guard) for promise in (None, 0.5) for guard in (None, 0.5)]
     with browser.Host(colours) as host:
-        page = browser.Page(chromium, host.address).ready()
+        page = browser.Page(chromium, host.address)
         script = """const {decision} = await import("./static/decision.js"); const [settings, grid] = arguments_;
         return settings.map(([from, above]) => grid.map(([p, u]) => decision([p, 0, 0], u, {answer_from_probability: from, unlike_anything_seen_above: above})));"""
         found = page.run(f"const arguments_ = {json.dumps([settings, grid])}; {script}")
@@ -318,7 +318,7 @@ def test_costs_thresholds_of_classes_and_sets_decide_as_on_the_command_line(chro
         for trust in trusts
     ]
     with browser.Host(colours) as host:
-        page = browser.Page(chromium, host.address).ready()
+        page = browser.Page(chromium, host.address)
         script = """const {answer, decision, setOf} = await import("./static/decision.js"); const [settings, tables] = arguments_;
         return settings.map((facts) => tables.map((row) => [answer(row, facts), decision(row, null, facts), setOf(row, "answered", facts)]));"""
         given = json.dumps([facts, tables.astype(float).tolist()])

@@ -21,13 +21,15 @@ from pawsight.evaluation.intervals import wilson
 from pawsight.reports.charts import (
     accuracy_svg,
     describe_history,
+    draw_confidences,
     draw_history,
+    draw_reliability,
     ladder_svg,
     loss_svg,
     reliability_svg,
 )
 from pawsight.reports.confusion_matrix import confusion_svg
-from pawsight.reports.style import chart_variables, shortened
+from pawsight.reports.style import chart_variables, new_figure, shortened
 
 TWO = {"classes": 2, "baseline": 0.5}
 
@@ -217,3 +219,22 @@ def test_equal_bins_give_equal_bytes_and_nothing_at_all_is_drawn_too(snapshot):
     assert svg == reliability_svg((), bins, confidences)
     assert labels_of(ET.fromstring(svg)) == snapshot  # one line fewer to name
     assert ET.fromstring(reliability_svg((), (), np.empty(0))).attrib["aria-label"] == snapshot
+
+
+def test_confidences_are_counted_in_twentieths_below_the_diagram() -> None:
+    true, probabilities = answers(1.0)
+    confidences = probabilities.max(axis=1)
+    _, (above, below) = new_figure(4, 5, heights=(3, 1))
+    draw_reliability(above, (), reliability(true, probabilities))
+    draw_confidences(below, confidences, above)
+    heights = [patch.get_height() for patch in below.patches]
+    assert heights == pytest.approx(np.histogram(confidences, np.linspace(0, 1, 21))[0] / len(confidences))
+    assert below.get_xlim() == above.get_xlim()
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_every_answer_is_certain_the_reliability_diagram_has_a_width() -> None:
+    certain = np.tile([1.0, 0.0], (30, 1)).astype(np.float32)
+    bins = reliability(np.zeros(30, np.int64), certain)
+    ticks = ET.fromstring(reliability_svg(bins, bins, certain.max(axis=1))).findall(".//{*}text")
+    assert "100 %" in {"".join(tick.itertext()).replace("\N{NO-BREAK SPACE}", " ") for tick in ticks}

@@ -11,7 +11,7 @@ from pawsight.api.run import Run, open_run
 from pawsight.commands.train import TrainKeywords, TrainOptions
 from pawsight.commands.train import train as train_data
 from pawsight.core.errors import BadDataset, WrongUsage
-from pawsight.core.progress import ProgressLike, progress_of
+from pawsight.core.progress import Progress, ProgressLike, progress_of
 from pawsight.core.text import plural
 from pawsight.data.reading import FolderReading
 
@@ -29,8 +29,9 @@ def train(
     Args:
         data: a folder, an archive, the address of one, a CSV, the name of a data set; a `Dataset`; a DataFrame with the
             columns image (or path) and label, and split and group where they are known; or N pictures in memory,
-            each as `Classifier.predict` takes it, with their labels in `y`. With `from_run` None, or the folder in
-            which the pictures of that run lie now; what is added is `add`, in any of these forms but with labels.
+            each as `Classifier.predict` takes it, with their labels in `y`.
+            With `from_run` None, or what the pictures of that run lie in now, e.g. another folder; more pictures are
+            `add`, in any of these forms that has labels.
         y: (N,) labels of pictures in memory: names, or numbers, which become names. Several labels of each: (N,) sets
             of names, or (N, L) zeros and ones.
         options: how it is trained.
@@ -53,19 +54,16 @@ def train(
         what = f"The options are of type {type(options).__name__}."
         raise WrongUsage(what, "They are pawsight.TrainOptions, or keywords.", "Type pawsight.train(X, y, seed=1)")
     listener = progress_of(progress)
-    added = keywords.pop("add", options.add)
+    added = keywords.pop("add", options.add)  # in any form, which the options of the command line do not take
     options = options.changed(**keywords)
     if options.from_run is not None:
-        if added is not None:
-            added, columns = as_data(added, columns=options.columns, progress=listener)
-            options = options.changed(columns=columns)
-        if data is not None and not isinstance(data, str | os.PathLike):
-            raise WrongUsage(
-                f"Data of type {type(data).__name__} is not where a run's pictures lie.",
-                "With from_run, data is the folder in which they lie now, where they were moved.",
-                "Give more pictures as add: pawsight.train(from_run=run, add=table)",
-            )
-        return open_run(train_data(data, options.changed(add=added), progress=listener).run)
+        return _grown(options, data, added, listener)
+    if added is not None:
+        raise WrongUsage(
+            "add has no effect without from_run.",
+            "It says what a finished run grows by.",
+            'Name the run: pawsight.train(from_run="runs/latest", add=table)',
+        )
     if data is None:
         raise WrongUsage("data is missing.", "A classifier is trained on pictures.", 'Type pawsight.train("photos/")')
     options.made_recipe()  # what is wrong with the options is said before pictures are stored
@@ -81,3 +79,19 @@ def train(
         reading = replace(options.reading or FolderReading(), several_labels=True)
         options = options.changed(reading=reading)
     return open_run(train_data(source, options, progress=listener).run)
+
+
+def _grown(options: TrainOptions, data: Any, added: Any, listener: Progress) -> Run:
+    """Let a run grow by labelled pictures of any form."""
+    if data is not None and not isinstance(data, str | os.PathLike):
+        raise WrongUsage(
+            f"Data of type {type(data).__name__} is not where a run's pictures lie.",
+            "With from_run, data is the folder in which they lie now, where they were moved.",
+            "Give more pictures as add: pawsight.train(from_run=run, add=table)",
+        )
+    if added is not None:
+        added, columns = as_data(added, columns=options.columns, progress=listener)
+        options = options.changed(add=added, columns=columns)
+        if isinstance(added, Dataset) and added.several_labels:
+            options = options.changed(reading=replace(options.reading or FolderReading(), several_labels=True))
+    return open_run(train_data(data, options, progress=listener).run)

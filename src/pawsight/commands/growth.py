@@ -77,7 +77,7 @@ def growing_run(
         run: as the user named it.
         add: any source of labelled pictures.
         merged, dropped: as for `grow`.
-        place: the folder to look for the run's pictures in; None is where they were.
+        place: DATA in which the run's pictures lie now, e.g. another folder; None is where they were.
         reading, columns: how `add` is read.
         allow_missing: largest share of the run's pictures that may be gone; None is a tenth.
         progress: hears what is found.
@@ -93,15 +93,8 @@ def growing_run(
             "It is a bundle without its run, which does not say what pictures it was trained and measured on.",
             "Name the run, e.g. --from runs/latest; or train on all pictures: pawsight train DATA",
         )
-    if place is not None and not as_path(place).is_dir():
-        raise WrongUsage(
-            f"{os.fspath(place)} is no folder.",
-            "With --from, DATA is the folder in which the run's pictures lie now.",
-            f"Leave it out where they were not moved, and name new pictures with --add: "
-            f"{typed('train', '--from', from_here(folder), '--add', place)}",
-        )
-    place = as_path(place) if place is not None else None
-    parts = [held_out(folder, part, place=place, progress=progress) for part in PARTS]
+    lie_in = None if place is None else resolve(place, cache=cache_folder(), progress=progress).root
+    parts = [held_out(folder, part, place=lie_in, progress=progress) for part in PARTS]
     rows = tuple(file for part in parts for file in part.candidates)
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
     root, own_reading = parts[0].place, reading_of(folder) or FolderReading()
@@ -199,10 +192,9 @@ def _moved(
 
 def _reading_of_added(own: FolderReading, reading: FolderReading | None, folder: Path) -> FolderReading | None:
     """Return how NEW is read: as typed, with several labels a picture where the run has them."""
-    if own.several_labels:
-        separator = (reading and reading.label_separator) or own.label_separator
-        return replace(reading or FolderReading(), several_labels=True, label_separator=separator)
-    if reading is not None and reading.several_labels:
+    if own.several_labels and not (reading is not None and reading.several_labels):
+        return replace(reading or FolderReading(), several_labels=True, label_separator=own.label_separator)
+    if reading is not None and reading.several_labels and not own.several_labels:
         raise WrongUsage(
             f"{from_here(folder)} has one label a picture, and --several-labels gives what is added several.",
             "A classifier has either.",
@@ -227,7 +219,7 @@ def _check_there(
         raise BadDataset(
             f"{len(missing):,} of {len(rows):,} pictures of {from_here(folder)} are gone: {spread}.",
             f"The first is {missing[0].name}; they were looked for in {root}, by name and by content.",
-            f"Name the folder that they lie in now: {typed('train', 'FOLDER', *words)}"
+            f"Name the folder or archive that they lie in now: {typed('train', 'DATA', *words)}"
             + (f"\nOr go on without them: --allow-missing {share}%" if len(missing) < len(rows) else ""),
         )
 

@@ -254,7 +254,7 @@ def train(
 
     Args:
         data: a folder, an archive, a URL of one, a table with the columns path,label, or the name of a data set. With
-            `from_run` None, or the folder in which the pictures of that run lie now.
+            `from_run` None, or what the pictures of that run lie in now, e.g. another folder.
         options: how it is trained.
         progress: hears how far it is.
         keywords: fields of `TrainOptions` that differ from `options`.

@@ -316,12 +316,12 @@ def reliability_svg(
         figure, (axes, below) = new_figure(4.3, 5.0, heights=(3, 1))
         draw_reliability(axes, before, after)
         axes.set_xlabel("")
-        _histogram(below, confidences, axes)
+        draw_confidences(below, confidences, axes)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, labelcolor=INK)
         return to_svg(figure, name=name, alt=describe_reliability(before, after))
 
 
-def _histogram(axes: Axes, confidences: NDArray[np.floating], above: Axes) -> None:
+def draw_confidences(axes: Axes, confidences: NDArray[np.floating], above: Axes) -> None:
     """Draw the share of the answers in each twentieth of the confidence, on the axis of the diagram above."""
     from matplotlib.ticker import PercentFormatter
 
@@ -350,7 +350,7 @@ def draw_reliability(axes: Axes, before: Sequence[Bin], after: Sequence[Bin]) ->
     from matplotlib.ticker import PercentFormatter
 
     lowest = max(0.0, min((bin_.low for bin_ in (*before, *after)), default=0.0))
-    lowest = math.floor(_HISTOGRAM * lowest) / _HISTOGRAM
+    lowest = min(math.floor(_HISTOGRAM * lowest), _HISTOGRAM - 1) / _HISTOGRAM  # also where all are certain
     axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="perfectly calibrated")
     _marks(axes, before, "before", SECOND, filled=False)
     axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)

@@ -1,12 +1,13 @@
 // Fetches model, runtime and self-test, and then forbids the page every further request.
 
 import { Closed, Refused } from "./backend.js";
+import { element } from "./dom.js";
 
 const SEALED =
   "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; " +
   "img-src blob: data:; media-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'";
 const OFFLINE = "service_worker.js";
-const PATIENCE_MS = 5000; // that the first visit waits for the service worker, which keeps what is fetched
+const PATIENCE_MS = 5000; // that the page waits for the service worker when it is opened first, which keeps what is fetched
 
 /** @typedef {{address: string, bytes: number, integrity: string | null}} Part a file, its size, and its hash where it is elsewhere */
 /** @typedef {(here: number, of: number) => void} Told hears how many bytes of all are here */
@@ -79,10 +80,7 @@ async function blobOf(address, made) {
 
 /** From here on the browser refuses every request of this page and of the workers it starts: policies only ever add up. */
 export function seal() {
-  const meta = document.createElement("meta");
-  meta.httpEquiv = "Content-Security-Policy";
-  meta.content = SEALED;
-  document.head.append(meta);
+  document.head.append(element("meta", { "http-equiv": "Content-Security-Policy", content: SEALED }));
 }
 
 /** @param {Part} part @param {(bytes: number) => void} heard @param {AbortSignal} signal */

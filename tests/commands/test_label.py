@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from pawsight.classifier.bundle import Card
 from pawsight.cli import cli
 from pawsight.commands.label import LabelReport, command_of, label, open_page, summary
 from pawsight.core.errors import NoPictures, WrongUsage
@@ -99,6 +100,12 @@ def test_a_run_suggests_from_the_start(flat, trained):
         row["suggested"][:3] == row["path"].removeprefix("photos/")[:3] for row in rows if "trip" not in row["path"]
     ]
     assert np.mean(right) >= 0.9
+
+
+def test_a_run_of_several_labels_is_refused(flat, trained, monkeypatch):
+    monkeypatch.setattr(Card, "several_labels", True)
+    with pytest.raises(WrongUsage, match="several labels"):
+        label("photos", run=trained.report.run)
 
 
 def test_folders_are_offered_as_names_unless_they_are_parts(drawings, warm, tmp_path):

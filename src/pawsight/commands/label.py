@@ -113,8 +113,9 @@ def label(
         progress: as for `train`.
 
     Raises:
-        WrongUsage: there is no such folder, or the table is another file. NoPictures: no picture can be read.
-        StorageError: the disk or network share does not answer. BundleRefused: the run cannot be used.
+        WrongUsage: there is no such folder, the table is another file, or the run gives several labels to a picture.
+        NoPictures: no picture can be read. StorageError: the disk or network share does not answer.
+        BundleRefused: the run cannot be used.
     """
     progress = progress_of(progress)
     root, table = as_path(folder), as_path(out).absolute()
@@ -123,6 +124,12 @@ def label(
     recipe, settings, predictor = make_recipe("probe", RecipeOptions()), None, None
     if run is not None:
         predictor = load_predictor(run, max_megapixels=max_megapixels, progress=progress)
+        if predictor.bundle.card.several_labels:
+            raise WrongUsage(
+                f"{run} gives several labels to a picture.",
+                "label gives each picture one name.",
+                f"Leave --run out: {typed('label', root)}",
+            )
         settings = read_bundle(as_path(run)).card.decode
         recipe = probe_recipe(recipe_of(as_path(run))) if (as_path(run) / RECIPE).is_file() else recipe
     candidates = tuple(

@@ -63,7 +63,7 @@ def read_split_file(path: Path, *, allow_leaks: bool = False) -> SplitFile:
     rows: list[SplitRow] = []
     with open_table(path, fix="Check the path that was given with --split.") as file:
         try:
-            table = Table(file, name=path.name, max_line_chars=MAX_LINE_CHARS)
+            table = Table(file, name=path.name, max_line_chars=MAX_LINE_CHARS, lists=True)
             columns = _columns(table, problems)
             for line, cells in table if columns else ():
                 if any(cell.strip() for cell in cells):

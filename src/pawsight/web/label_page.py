@@ -47,7 +47,7 @@ _FILES = {
         name: name
         for name in (
             *("tokens.css", "base.css", "review.css", "label.css"),
-            *("dom.js", "words.js", "label.js", "review_grid.js", "review_zoom.js"),
+            *("dom.js", "words.js", "label.js", "name_keys.js", "review_grid.js", "review_zoom.js"),
         )
     },
 }

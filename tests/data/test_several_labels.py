@@ -108,8 +108,13 @@ def test_a_cell_that_is_a_list_is_one(cell: str, labels: tuple[str, ...], write:
 
 
 def test_a_label_with_the_separator_of_run_files_is_refused(write: Callable[[str], Path]) -> None:
-    with pytest.raises(BadDataset, match="'a;b'"):
-        read_list(write("path,label\n1.png,a;b\n2.png,c\n"), reading=SEVERAL)
+    path = write("path,label\n1.png,a;b\n2.png,c\n")
+    with pytest.raises(BadDataset, match="'a;b'") as caught:  # as for a run's splits.csv, read without its separator
+        read_list(path, reading=SEVERAL)
+    assert "--label-separator ';'" in caught.value.fix
+    with pytest.raises(BadDataset, match="'a;b'") as caught:
+        read_list(path, reading=FolderReading(label_separator="|"))
+    assert "--label-separator" not in caught.value.fix
 
 
 def test_lines_of_one_picture_must_agree_on_its_part(write: Callable[[str], Path]) -> None:

@@ -292,6 +292,7 @@ class _ListReader:
             named = ", ".join(map(repr, labels)) or "none"
             return [], f"{path!r} has {len(labels)} classes, {named}; one label is read"
         if self._has_several and (wrong := [label for label in labels if SEPARATOR in label]):
+            self._option = "" if self._between else f"--label-separator {shlex.quote(SEPARATOR)}"
             return [], f"the label {wrong[0]!r} of {path!r} has {SEPARATOR!r} in it, which stands between labels"
         return labels, ""
 

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ from pawsight.commands.predict import line, predict, predict_file
 from pawsight.commands.preview import preview
 from pawsight.commands.report import report
 from pawsight.commands.report import summary as report_summary
+from pawsight.commands.review import board_of, review
 from pawsight.commands.train import train
 from pawsight.commands.train_report import summary as train_summary
-from pawsight.core.errors import BadDataset, WrongUsage
-from pawsight.data.label_sets import labels_in, truth_of
+from pawsight.core.errors import BadDataset, DataError, WrongUsage
+from pawsight.data.label_patch import RELABEL, Decision, Patch, apply
+from pawsight.data.label_sets import NO_LABELS, joined, labels_in, truth_of
 from pawsight.data.parts import PARTS
 from pawsight.data.reading import FolderReading
 from pawsight.data.split import missed
@@ -271,3 +274,31 @@ def test_a_label_of_every_training_picture_is_refused(labelled: Any, tmp_path: P
     (table := tmp_path / "all.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
     with pytest.raises(BadDataset, match="'drawn'"):
         train(table, reading=SEPARATOR, backbone="efficientnet-lite0", image_px=96, out=tmp_path / "runs")
+
+
+def test_a_review_doubts_one_label_of_a_picture_and_its_decision_is_trained_with(labelled: Any, tmp_path: Path) -> None:
+    found = review(labelled.report.run)
+    rows = {row["path"]: row for row in found.rows()}
+    assert len(rows) == sum(labelled.report.record.sizes[part] for part in ("train", "validation"))
+    for row in rows.values():
+        sets = [set() if row[key] == NO_LABELS else set(labels_in(row[key])) for key in ("given", "suggested")]
+        assert len(sets[0] ^ sets[1]) == 1
+        assert sets[0] | sets[1] <= set(LABELS)
+    board, _ = board_of(found)
+    assert {picture["label"] for picture in board["pictures"].values()} <= set(board["classes"])
+    assert NO_LABELS in board["classes"]
+    dataset = labelled.report.dataset
+    first, second, *_ = (picture for picture in dataset.pictures if len(picture.labels) > 1)
+    decisions = (
+        Decision(first.name, first.sha256, RELABEL, NO_LABELS),
+        Decision(second.name, second.sha256, RELABEL, ";".join(reversed((*second.labels[:1], "two")))),
+    )
+    patched, split, outcome = apply(dataset, labelled.report.split, Patch(tmp_path / "patch.csv", "a" * 64, decisions))
+    labels = {picture.name: picture.label for picture in patched.pictures}
+    assert labels[first.name] == ""
+    assert labels[second.name] == joined({*second.labels[:1], "two"})
+    assert {picture.name: picture.label for picture in split.assigned}[first.name] == ""
+    assert outcome.relabelled == 2
+    wrong = Patch(tmp_path / "patch.csv", "a" * 64, (replace(decisions[0], label="red;striped and red"),))
+    with pytest.raises(DataError, match="striped and red"):
+        apply(dataset, labelled.report.split, wrong)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from pawsight.classifier.bundle import Card
 from pawsight.cli import cli
 from pawsight.commands.label import LabelReport, command_of, label, open_page, summary
 from pawsight.core.errors import NoPictures, WrongUsage
@@ -86,9 +87,15 @@ def test_names_come_back_and_the_others_are_suggested(flat):
     write_patch(report.table, lines)
     rows = list(label("photos").rows())
     known = {line.path: line.label for line in lines}
+    assert label("photos").named == len({line.sha256 for line in lines})
+    assert summary(label("photos"))[1].startswith(f"{label('photos').named} pictures have a name")
     assert {row["path"]: row["label"] for row in rows if row["label"]} == known
     assert {row["suggested"] for row in rows if row["label"] is None} <= {"cat", "dog"}
     assert all((row["label"] is None) != (row["suggested"] is None) for row in rows)
+    aside = next(row for row in rows if row["label"] is None)
+    write_patch(report.table, [*lines, Decision(aside["path"], aside["sha256"], DROP)])
+    again = next(row for row in label("photos").rows() if row["path"] == aside["path"])
+    assert (again["label"], again["suggested"]) == (None, None)
 
 
 def test_a_run_suggests_from_the_start(flat, trained):
@@ -101,17 +108,18 @@ def test_a_run_suggests_from_the_start(flat, trained):
     assert np.mean(right) >= 0.9
 
 
+def test_a_run_of_several_labels_is_refused(flat, trained, monkeypatch):
+    monkeypatch.setattr(Card, "several_labels", True)
+    with pytest.raises(WrongUsage, match="several labels"):
+        label("photos", run=trained.report.run)
+
+
 def test_folders_are_offered_as_names_unless_they_are_parts(drawings, warm, tmp_path):
     with small_default():
         assert label(drawings / "train", out=tmp_path / "labels.csv").offered == ("cats", "dogs")
         report = label(drawings, out=tmp_path / "labels.csv")
     assert report.offered == ()
     assert all(copies[0].path.is_absolute() for copies in report.contents)
-
-
-def test_a_run_of_several_labels_suggests_no_single_name(flat, label_bundle):
-    with pytest.raises(WrongUsage, match="several labels"):
-        label("photos", run=label_bundle)
 
 
 def test_what_cannot_be_labelled_is_said(flat, tmp_path):

@@ -36,7 +36,6 @@ from pawsight.data.parts import PARTS
 from pawsight.data.reading import FolderReading
 from pawsight.data.split import missed
 from pawsight.evaluation.several_labels import measure_labels
-from pawsight.models.graph import PROBABILITIES
 from pawsight.reports.run_record import RunRecord
 from pawsight.sample.shapes import LABELS
 
@@ -277,14 +276,6 @@ def test_a_label_of_every_training_picture_is_refused(labelled: Any, tmp_path: P
         train(table, reading=SEPARATOR, backbone="efficientnet-lite0", image_px=96, out=tmp_path / "runs")
 
 
-def test_the_graph_ends_in_a_sigmoid_for_each_label(labelled: Any) -> None:
-    onnx = pytest.importorskip("onnx")
-    graph = onnx.load_from_string(read_bundle(labelled.report.run).model).graph
-    (last,) = (node for node in graph.node if PROBABILITIES in node.output)
-    assert last.op_type == "Sigmoid"
-    assert graph.output[0].type.tensor_type.shape.dim[1].dim_value == len(LABELS)
-
-
 def test_a_review_doubts_one_label_of_a_picture_and_its_decision_is_trained_with(labelled: Any, tmp_path: Path) -> None:
     found = review(labelled.report.run)
     rows = {row["path"]: row for row in found.rows()}
@@ -311,3 +302,12 @@ def test_a_review_doubts_one_label_of_a_picture_and_its_decision_is_trained_with
     wrong = Patch(tmp_path / "patch.csv", "a" * 64, (replace(decisions[0], label="red;striped and red"),))
     with pytest.raises(DataError, match="striped and red"):
         apply(dataset, labelled.report.split, wrong)
+
+
+def test_an_answer_is_as_certain_as_its_least_certain_label(labelled: Any) -> None:
+    record = RunRecord.read(labelled.report.run)
+    table = record.label_table("validation")
+    shares = table.probabilities
+    expected = np.maximum(shares, 1 - shares).min(axis=1)
+    for answers in (table.answered, record.answers):
+        assert [answer.probability for answer in answers] == pytest.approx(expected, abs=1e-6)

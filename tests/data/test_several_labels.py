@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.core.errors import BadDataset, WrongUsage
+from pawsight.data.audit import label_associations
 from pawsight.data.dataset import check_found
 from pawsight.data.label_sets import joined, labels_in, truth_of
 from pawsight.data.picture_lists import read_list
@@ -107,9 +108,13 @@ def test_a_cell_that_is_a_list_is_one(cell: str, labels: tuple[str, ...], write:
 
 
 def test_a_label_with_the_separator_of_run_files_is_refused(write: Callable[[str], Path]) -> None:
-    with pytest.raises(BadDataset, match="'a;b'") as caught:
-        read_list(write("path,label\n1.png,a;b\n2.png,c\n"), reading=SEVERAL)
+    path = write("path,label\n1.png,a;b\n2.png,c\n")
+    with pytest.raises(BadDataset, match="'a;b'") as caught:  # as for a run's splits.csv, read without its separator
+        read_list(path, reading=SEVERAL)
     assert "--label-separator ';'" in caught.value.fix
+    with pytest.raises(BadDataset, match="'a;b'") as caught:
+        read_list(path, reading=FolderReading(label_separator="|"))
+    assert "--label-separator" not in caught.value.fix
 
 
 @pytest.mark.parametrize("reading", [SEVERAL, FolderReading()])
@@ -226,3 +231,18 @@ def test_one_label_a_picture_is_cut_as_its_class_would_be() -> None:
     parts = iterative_split(truth, np.arange(400), SHARES)
     counts = np.stack([truth[parts == part].sum(axis=0) for part in range(3)], axis=1)
     assert np.abs(counts - np.outer(truth.sum(axis=0), SHARES)).max() <= 1
+
+
+def test_a_format_that_goes_with_a_label_is_a_shortcut_of_that_label() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random((120, 3)) < (0.5, 0.4, 0.05)
+    formats = np.where(truth[:, 1] & (rng.random(120) < 0.9), "PNG", "JPEG")
+    names = ("large", "red", "rare")
+    labels = [[name for name, has in zip(names, row, strict=True) if has] for row in truth]
+    ((feature, (strength, label, category, share, elsewhere)),) = label_associations(
+        labels, names, {"format": formats.tolist(), "camera": ["A"] * 120}
+    )
+    assert (feature, label, category) == ("format", "red", "PNG")
+    assert share == pytest.approx((formats == "PNG")[truth[:, 1]].mean())
+    assert elsewhere == 0
+    assert strength > 0.8

@@ -146,6 +146,12 @@ def test_quotes_around_a_path_are_taken_off_where_no_file_is_called_so(tmp_path)
     assert listed == [str(tmp_path / name) for name in ("a c.png", '"b".png', '"')]
 
 
+def test_labels_of_a_list_may_be_lists(tmp_path):
+    rows = '{"file_name": "a.jpg", "labels": ["red", "round"]}\n{"file_name": "b.jpg", "labels": []}\n'
+    (tmp_path / "labels.jsonl").write_text(rows, encoding="utf-8")
+    assert [Path(path).name for path in paths_of([f"@{tmp_path / 'labels.jsonl'}"])] == ["a.jpg", "b.jpg"]
+
+
 def test_a_list_is_read_no_further_than_asked(tmp_path):
     def lines():
         yield "path"

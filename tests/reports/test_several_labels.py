@@ -31,7 +31,7 @@ def test_the_page_has_every_label_and_escapes_its_name(made: Any) -> None:
     assert EVIL not in page
     assert "<script>" not in page
     assert page.count("&lt;script&gt;") >= 4
-    assert all(f'<section id="{name}"' not in page for name in ("labels", "more"))
+    assert '<section id="more"' not in page  # the learning curve
     assert "--label-separator" in page
 
 

@@ -190,8 +190,8 @@ def lacking(run: Path) -> list[str]:
     """Return the names of the parts that a run does not hold."""
     record = RunRecord.read(run)
     held = {SLICES: record.slices, SUSPECTS: record.suspects, LEARNING_CURVE: record.learning_curve}
-    if record.label_rules:  # the others are about pictures that are of one class each
-        held = {SLICES: record.slices}
+    if record.label_rules:  # the curve is one of pictures that are of one class each
+        del held[LEARNING_CURVE]
     return [name for name, part in held.items() if part is None]
 
 

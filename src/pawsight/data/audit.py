@@ -8,7 +8,7 @@ counts some twice or leaves a class too few; "low" is unusual and worth a look.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -58,9 +58,7 @@ PROBLEMS = {
     "rotated": "low",
 }
 # What is looked for where each picture is of one class, and where it may have several labels.
-OF_ONE_CLASS = frozenset(
-    ("two-labels", "near-two-labels", "rotation-differs", *(name for name in PROBLEMS if name.startswith("shortcut-")))
-)
+OF_ONE_CLASS = frozenset({"two-labels", "near-two-labels", "lopsided"})
 OF_SEVERAL_LABELS = frozenset({"labels-differ"})
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".jfi"),
@@ -93,6 +91,8 @@ FEWEST_OF_CLASS = 10
 _SHOWN = 20  # findings in a notebook's table
 
 Table = NDArray[np.int64]  # pictures (classes, categories)
+# Strength, class, category that it has too often, the share of its pictures that have it, and of all others.
+Association = tuple[float, str, str, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +282,8 @@ def class_findings(dataset: Dataset) -> Iterator[Finding]:
     folders = class_folders(dataset)
     most = max(dataset.counts.values(), default=0)
     for label, count in dataset.counts.items():
-        if most > IMBALANCED * count:
+        if most > IMBALANCED * count and not dataset.several_labels:  # each label is learnt for itself
             yield Finding.of(folders[label], "lopsided", round(most / count, 1))
-    if dataset.several_labels:  # the tests below are of pictures that are of one class each
-        return
     facts = [picture.facts for picture in dataset.pictures]
     features = {
         "size": _sizes(facts),
@@ -294,8 +292,11 @@ def class_findings(dataset: Dataset) -> Iterator[Finding]:
         "colour": ["grey" if "grey" in quality_flags(image) else "colour" for image in facts],
         "rotation": ["turned by EXIF" if image.orientation > 1 else "upright" for image in facts],
     }
-    labels = [picture.label for picture in dataset.pictures]
-    for name, (strength, label, category, share, elsewhere) in associations(labels, features).items():
+    if dataset.several_labels:
+        found = label_associations([picture.labels for picture in dataset.pictures], dataset.classes, features)
+    else:
+        found = list(associations([picture.label for picture in dataset.pictures], features).items())
+    for name, (strength, label, category, share, elsewhere) in found:
         text = (
             f"{'size ' if name == 'size' else ''}{category}: {100 * share:.0f} % of {label}, "
             f"{100 * elsewhere:.0f} % of the rest (Cramér's V {strength:.2f})"
@@ -327,9 +328,7 @@ def _sizes(facts: list[Facts]) -> list[str]:
     return [size if size in shared else range_ for size, range_ in zip(exact, ranges, strict=True)]
 
 
-def associations(
-    labels: Sequence[str], features: Mapping[str, Sequence[str]]
-) -> dict[str, tuple[float, str, str, float, float]]:
+def associations(labels: Sequence[str], features: Mapping[str, Sequence[str]]) -> dict[str, Association]:
     """Return the features that go with the labels beyond chance, however weakly.
 
     Chance: Pearson's chi-square test, its p value by shuffled labels where there are few pictures (the usual
@@ -358,6 +357,42 @@ def associations(
         for (name, table), p_value in zip(varied.items(), p_values, strict=True)
         if p_value < SIGNIFICANT
     }
+
+
+def label_associations(
+    labels: Sequence[Collection[str]], names: Sequence[str], features: Mapping[str, Sequence[str]]
+) -> list[tuple[str, Association]]:
+    """Return the features that go with one of several labels beyond chance, however weakly.
+
+    Chance: the approximation of Pearson's test, corrected by Bonferroni over all labels and features: tests by shuffled
+    labels would take seconds a label.
+
+    Args:
+        labels: of N pictures; a label that fewer than `FEWEST_OF_CLASS` pictures have, or have not, is left out.
+        names: all labels.
+        features: as for `associations`.
+
+    Returns:
+        name of the feature and its association with a label, as `associations` has them.
+    """
+    from scipy.stats import chi2_contingency
+
+    found: list[tuple[str, Association]] = []
+    pooled = {name: _pooled(values) for name, values in features.items()}
+    for label in names:
+        has = [str(label in own) for own in labels]
+        if min(has.count("True"), has.count("False")) < FEWEST_OF_CLASS:
+            continue
+        for name, values in pooled.items():
+            _, categories, counts = _table(has, values)
+            if len(categories) > 1:
+                p_value = float(chi2_contingency(counts, correction=False).pvalue)
+                without, own = counts / counts.sum(axis=1, keepdims=True)
+                place = int((own - without).argmax())
+                if p_value * len(names) * len(features) < SIGNIFICANT:
+                    shares = float(own[place]), float(without[place])
+                    found.append((name, (cramers_v(counts), label, categories[place], *shares)))
+    return found
 
 
 def _pooled(values: Sequence[str]) -> list[str]:

@@ -25,6 +25,11 @@ def labels_in(text: str) -> tuple[str, ...]:
     return tuple(text.split(SEPARATOR)) if text else ()
 
 
+def in_words(text: str) -> str:
+    """Return the labels that `joined` made one text of as people read them."""
+    return ", ".join(labels_in(text)) or NO_LABELS
+
+
 def memberships(labels: Sequence[Sequence[str]]) -> tuple[Ints, list[str], Ints]:
     """Return every label that N pictures have: its picture (M,), the names, and its name by number (M,)."""
     rows = np.repeat(np.arange(len(labels)), [len(own) for own in labels])

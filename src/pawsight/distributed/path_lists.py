@@ -170,7 +170,7 @@ def _without_quotes(line: str) -> str:
 def _table_paths(file: IO[bytes], name: str, folder: str) -> Iterator[str]:
     folders = Folders()
     try:
-        table = Table(file, name=name, max_line_chars=MAX_LINE_CHARS)
+        table = Table(file, name=name, max_line_chars=MAX_LINE_CHARS, lists=True)
         if table.columns.count("path") != 1:
             columns = ", ".join(map(repr, table.header)) or "none"
             raise BadDataset(f"{name} lists no pictures.", f"Its columns are {columns}.", _FIX)

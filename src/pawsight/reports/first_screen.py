@@ -58,6 +58,8 @@ def _accuracy(run: RunRecord) -> Card | None:
 
 
 def _answered(run: RunRecord) -> Card | None:
+    if run.label_rules and run.max_error is not None:
+        return None  # counted by label
     for subset in ("test", "validation"):
         decided = run.decided.get(subset)
         if isinstance(decided, Mapping) and decided.get("pictures"):

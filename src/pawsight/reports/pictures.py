@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.storage import sha256_of
+from pawsight.data.label_sets import in_words
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer
 from pawsight.images.decode import MOST_MEGAPIXELS, Decoded, DecodeSettings, GreyRange, decode
@@ -163,4 +164,7 @@ def data_address(decoded: Decoded, *, side: int) -> tuple[str, int, int]:
 
 def gallery_of(run: RunRecord) -> Gallery:
     """Return the pictures of a run."""
-    return Gallery(run.root, {picture.name: picture for picture in run.split}, run.grey_range)
+    placed = {picture.name: picture for picture in run.split}
+    if run.label_rules:
+        placed = {name: replace(picture, label=in_words(picture.label)) for name, picture in placed.items()}
+    return Gallery(run.root, placed, run.grey_range)

@@ -6,7 +6,6 @@ The figures are measured in evaluation/several_labels.py. Runs with one class a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from pawsight.core.text import plural
@@ -55,11 +54,17 @@ def several_cards(run: RunRecord) -> list[tuple[str, str, str]]:
         return []
     subset, metrics = known
     below = f"{words.pictures(metrics.pictures)} of {subset}"
-    return [
+    cards = [
         (name, words.percent(value), f"{interval}, {below}" if (interval := _between(metrics, key)) else below)
         for key, name, _ in _FIGURES[:4]
         if (value := getattr(metrics, key)) is not None and key != "macro_f1"
     ]
+    sure = [answers.answered for label in metrics.labels for answers in (label.has, label.has_not) if answers]
+    if sure and run.max_error is not None:
+        every = metrics.pictures * len(metrics.labels)
+        sure_of = f"{sum(sure):,} of {every:,} answers about labels of {subset} pictures; the rest is unsure"
+        cards.append(("Sure answers", words.percent(sum(sure) / every), sure_of))
+    return cards
 
 
 def several_view(run: RunRecord) -> Row:
@@ -70,7 +75,7 @@ def several_view(run: RunRecord) -> Row:
     shown = pairs[:_PAIRS] + [pair for pair in pairs[-_PAIRS:] if pair not in pairs[:_PAIRS]]
     return {
         "rows": [_label_row(label) for label in held_out.labels] if held_out is not None else [],
-        "promises": [_promise_row(label) for label in held_out.labels if label.has is not None]
+        "guarantees": [_guarantee_row(label) for label in held_out.labels if label.has is not None]
         if held_out is not None
         else [],
         "pairs": [
@@ -149,7 +154,7 @@ def _label_row(label: LabelMetrics) -> Row:
     return {"name": label.name, "pictures": words.whole(label.pictures), "figures": figures, "threshold": threshold}
 
 
-def _promise_row(label: LabelMetrics) -> Row:
+def _guarantee_row(label: LabelMetrics) -> Row:
     sides = {}
     for side in ("has", "has_not"):
         answers = getattr(label, side)
@@ -171,8 +176,7 @@ def _mistakes(run: RunRecord) -> tuple[list[Exhibit], int]:
     rows = []
     for negative, path, name, is_said in sorted(found)[:_MISTAKES]:
         text = f"{name} {'answered' if is_said else 'not answered'}, {words.certainty(-negative)}"
-        side = gallery.side(path)
-        rows.append(Exhibit((replace(side, label=", ".join(labels_in(side.label)) or "none of the labels"),), text))
+        rows.append(gallery.exhibit([path], text))
     return rows, len(found)
 
 

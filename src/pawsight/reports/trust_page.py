@@ -10,6 +10,7 @@ from typing import Any
 
 from pawsight.core.runs import from_here
 from pawsight.core.text import typed
+from pawsight.data.label_sets import in_words
 from pawsight.evaluation.comparison import TIE, WORSE
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.evaluation.slices import Slice
@@ -97,7 +98,7 @@ def suspects_view(run: RunRecord, kept: SuspectsRecord, gallery: Gallery) -> Row
         text += " These are the least certain."
     return {
         "sentence": text,
-        "rows": [_suspect(label, gallery) for label in kept.top[:_SUSPECTS]],
+        "rows": [_suspect(label, gallery, several_labels=bool(run.label_rules)) for label in kept.top[:_SUSPECTS]],
         "command": typed("review", run.shown),
         "gain": patch_sentence(run),
     }
@@ -154,10 +155,11 @@ def curve_view(kept: CurveRecord) -> Row:
     }
 
 
-def _suspect(label: LikelyWrong, gallery: Gallery) -> Row:
+def _suspect(label: LikelyWrong, gallery: Gallery, *, several_labels: bool) -> Row:
+    given, suggested = (in_words(text) if several_labels else text for text in (label.given, label.suggested))
     return {
-        "given": label.given,
-        "suggested": label.suggested,
+        "given": given,
+        "suggested": suggested,
         "score": f"{label.score:.2f}",
         "reason": label.reason.replace(" %", f"{words.NBSP}%"),
         "is_suspect": label.is_suspect,

@@ -106,6 +106,7 @@ export class Lightbox {
   choices(item) {
     at("heat-tools").hidden = !(this.model.heatMaps && item.thumbnail);
     const names = ranked(item.prediction.probabilities).map(([name]) => name);
+    at("heat-kind").textContent = hasLabels(item) ? "Of the label" : "Of the class";
     at("heat-class").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
     const [said] = item.prediction.labels ?? [item.prediction.label];
     if (names.includes(said)) at("heat-class").value = said;

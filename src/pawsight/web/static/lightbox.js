@@ -165,7 +165,9 @@ export class Lightbox {
     if (item !== this.item) return;
     at("judge-told").textContent = this.model.feedback
       ? (item.saved ?? "Once you answer, the server keeps this picture.")
-      : "";
+      : item.truth === undefined
+        ? "Your answer stays on this page. “Label patch” above the pictures downloads it for training."
+        : "";
   }
 
   /** @param {string} value */

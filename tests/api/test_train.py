@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -191,3 +193,21 @@ def test_the_columns_of_a_table_may_be_named(tmp_path):
     for wrong in ({"path": "id"}, {"path": "id", "label": "bread"}, {"path": "id", "label": "breed", "x": "id"}):
         with pytest.raises(WrongUsage, match="columns"):
             pawsight.train(table, columns=wrong, out=tmp_path)
+
+
+@pytest.mark.parametrize("y", [[{"red"}, set(), {"red", "round"}], np.array([[1, 0], [0, 0], [1, 1]])])
+def test_labels_of_which_a_picture_has_several_are_trained_on_as_such(monkeypatch, cache_folder, y):
+    seen = []
+
+    def train_data(source, options, progress):
+        seen.append((source, options))
+        return SimpleNamespace(run="runs/001")
+
+    module = sys.modules[pawsight.train.__module__]
+    monkeypatch.setattr(module, "train_data", train_data)
+    monkeypatch.setattr(module, "open_run", lambda run: run)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    assert pawsight.train(pictures, y, seed=3) == "runs/001"
+    ((source, options),) = seen
+    assert source.several_labels
+    assert (options.reading.several_labels, options.reading.label_separator, options.seed) == (True, "", 3)

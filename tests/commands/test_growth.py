@@ -18,7 +18,8 @@ from pawsight.commands.compare import compare
 from pawsight.commands.growth import growing_run, growth_record
 from pawsight.commands.inspect import inspect
 from pawsight.commands.review import review
-from pawsight.commands.train import TrainOptions, command_for, train
+from pawsight.commands.train import train
+from pawsight.commands.train_options import TrainOptions, command_for
 from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.progress import Silent
 from pawsight.core.runs import read_table

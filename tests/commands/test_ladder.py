@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from pawsight.commands import ladder as room
-from pawsight.commands import train as train_room
+from pawsight.commands import train_options
 from pawsight.commands.ladder import ladder, summary
 from pawsight.commands.run_split import looks_at_test
 from pawsight.core.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
@@ -36,7 +37,7 @@ class Ear(Silent):
 
 def made_small(patch):
     """Let every rung see small pictures, so that no test waits for large ones."""
-    make_recipe = train_room.make_recipe
+    make_recipe = train_options.make_recipe
 
     def small(name, recipe_options):
         recipe = make_recipe(name, recipe_options)
@@ -44,7 +45,7 @@ def made_small(patch):
             return replace(recipe, backbone="efficientnet-lite0", image_px=96)
         return replace(recipe, image_px=32)
 
-    patch.setattr(train_room, "make_recipe", small)
+    patch.setattr(train_options, "make_recipe", small)
 
 
 @pytest.fixture
@@ -142,12 +143,10 @@ def test_the_report_stands_beside_the_runs_in_three_forms(climbed):
     assert outcome.report.report == runs / "ladder-001" / "report.html"
     assert sorted(path.name for path in (runs / "ladder-001").iterdir()) == ["report.html", "report.json", "report.md"]
     page = outcome.report.report.read_text()
+    root = json.loads((outcome.report.candidates[0].run / "source.json").read_text())["root"]
+    data = os.path.relpath(root, outcome.report.report.parent)  # as it is typed where the page lies
     for rung in outcome.report.candidates:
-        assert f"pawsight train {climbed_data(outcome)} --recipe {rung.recipe}" in page
-
-
-def climbed_data(outcome):
-    return json.loads((outcome.report.candidates[0].run / "source.json").read_text())["root"]
+        assert f"pawsight train {data} --recipe {rung.recipe}" in page
 
 
 def test_the_way_up_is_told_rung_by_rung(climbed):

@@ -311,3 +311,12 @@ def test_a_review_doubts_one_label_of_a_picture_and_its_decision_is_trained_with
     wrong = Patch(tmp_path / "patch.csv", "a" * 64, (replace(decisions[0], label="red;striped and red"),))
     with pytest.raises(DataError, match="striped and red"):
         apply(dataset, labelled.report.split, wrong)
+
+
+def test_an_answer_is_as_certain_as_its_least_certain_label(labelled: Any) -> None:
+    record = RunRecord.read(labelled.report.run)
+    table = record.label_table("validation")
+    shares = table.probabilities
+    expected = np.maximum(shares, 1 - shares).min(axis=1)
+    for answers in (table.answered, record.answers):
+        assert [answer.probability for answer in answers] == pytest.approx(expected, abs=1e-6)

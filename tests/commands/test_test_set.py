@@ -144,6 +144,7 @@ def test_the_look_is_counted_in_the_run_that_was_measured_wherever_latest_leads_
 # The table of the guide, row by row: which of them counts an evaluation of the test set
 COUNTED = {
     "train DATA": False,
+    "train --from RUN --add NEW": False,
     "train DATA --folds 5": False,
     "ladder DATA": False,
     "evaluate RUN": False,
@@ -164,13 +165,13 @@ def test_the_guide_s_table_is_what_is_counted(run, tmp_path):
     rows = re.findall(r"^\| `(.+?)` \|.*\| (yes|no)\b[^|]*\|$", text, re.MULTILINE)
     assert {typed: answer == "yes" for typed, answer in rows} == COUNTED
     data, twin = tmp_path / "data", shutil.copytree(run, tmp_path / "twin")
-    made = {row: tmp_path / "more" / f"{number:03}" for number, row in enumerate(list(COUNTED)[:3], 1)}
+    made = {row: tmp_path / "more" / f"{number:03}" for number, row in enumerate(list(COUNTED)[:4], 1)}
     more = {
         "train": ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX), "--depth", "last"],
         "ladder": ["--recipes", "majority"],
         "report": ["--quick"],
     }
-    names = {"RUN": [run], "RUNS": [run, twin], "DATA": [data], "PICTURES": [next(data.rglob("*.jpg"))]}
+    names = {"RUN": [run], "RUNS": [run, twin], "DATA": [data], "NEW": [data], "PICTURES": [next(data.rglob("*.jpg"))]}
     for row, is_counted in COUNTED.items():
         verb, *words = row.split()
         before = looks_at_test(run)
@@ -179,6 +180,7 @@ def test_the_guide_s_table_is_what_is_counted(run, tmp_path):
         result = CliRunner().invoke(cli, [*typed, "--quiet", *(["--json"] if verb == "review" else [])])
         assert result.exit_code == 0, (row, result.output)
         assert looks_at_test(made.get(row, run)) - (0 if row in made else before) == is_counted, row
+        assert looks_at_test(run) - before == (is_counted and row not in made), row
     assert looks_at_test(twin) == 1
 
 

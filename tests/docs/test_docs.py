@@ -167,7 +167,7 @@ def test_the_session_of_the_readme_prints_such_lines(desk):
         ]
 
 
-@pytest.mark.parametrize("name", ["python.md", "unsure.md"])
+@pytest.mark.parametrize("name", ["python.md", "unsure.md", "several-labels.md"])
 def test_the_python_of_the_guide_runs(desk, name, capsys):
     code = "\n".join(blocks(GUIDE / name, "python"))
     exec(compile(code, name, "exec"), {})

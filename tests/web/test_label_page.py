@@ -32,7 +32,10 @@ def address(tmp_path_factory):
     [
         ("", "text/html"),
         *((name, "text/css") for name in ("tokens.css", "base.css", "review.css", "label.css")),
-        *((name, "text/javascript") for name in ("dom.js", "words.js", "label.js", "review_grid.js", "review_zoom.js")),
+        *(
+            (name, "text/javascript")
+            for name in ("dom.js", "words.js", "label.js", "name_keys.js", "review_grid.js", "review_zoom.js")
+        ),
         ("icon.svg", "image/svg+xml"),
         ("picture/3/small", "image/jpeg"),
     ],

@@ -39,9 +39,9 @@ def example():
 
 
 def test_the_example_in_the_page_says_every_default():
-    defaults = {name: signature(serve).parameters[name].default for name in ("host", "port", "with_report")}
+    defaults = {name: signature(serve).parameters[name].default for name in ("port", "share", "with_report")}
     lists = {"allow_host": [], "allow_origin": [], "proxy": []}
-    assert tomllib.loads(example()) == defaults | lists | asdict(Limits())
+    assert tomllib.loads(example()) == {"host": "127.0.0.1"} | defaults | lists | asdict(Limits())
 
 
 @pytest.mark.parametrize("limit", fields(Limits), ids=lambda limit: limit.name)

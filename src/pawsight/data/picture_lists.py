@@ -285,7 +285,7 @@ class _ListReader:
         if None in values.values():
             return [], f"the columns of the classes of {path!r} hold other numbers than 0 and 1"
         listed = _listed(cell) if self._has_several else None
-        pieces = listed if listed is not None else self._pieces(cell)
+        pieces = listed if listed is not None else self._separated(cell)
         labels = [clean_label(label) for label in (*pieces, *(name for name, value in values.items() if value))]
         if self._classes and len(labels) != 1 and not self._has_several:
             self._option = "--several-labels"
@@ -295,8 +295,8 @@ class _ListReader:
             return [], f"the label {wrong[0]!r} of {path!r} has {SEPARATOR!r} in it, which stands between labels"
         return labels, ""
 
-    def _pieces(self, cell: str) -> list[str]:
-        """Return what stands between separators."""
+    def _separated(self, cell: str) -> list[str]:
+        """Return the labels of a cell: what stands between separators, or all of it."""
         pieces = self._between.split(cell) if self._between else [cell]
         return [label for piece in pieces if (label := piece.strip())]
 

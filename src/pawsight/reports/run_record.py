@@ -491,7 +491,7 @@ class RunRecord:
             replace(answer, group=groups.get(answer.path, ""))
             for row in _read_rows(self.folder / PREDICTIONS)
             if row.get("part") == "validation"
-            for answer in [_answer(row)]
+            for answer in [_answer(row, several_labels=bool(self.label_rules))]
         )
 
     @cached_property
@@ -565,7 +565,7 @@ class RunRecord:
     def label_table(self, subset: str) -> AnswerTable:
         """Read the answers to pictures of several labels; no row where the run holds none that can be read.
 
-        Labels and answers are texts of `label_sets.joined`; an answer has no one probability.
+        Labels and answers are texts of `label_sets.joined`; the probability is that of the least certain label.
         """
         rows = [row for row in _read_rows(self.folder / PREDICTIONS) if row.get("part") == subset]
         try:
@@ -573,7 +573,8 @@ class RunRecord:
         except (KeyError, ValueError, TypeError):
             rows, table = [], np.empty(0, np.float32)
         groups = self._groups
-        answered = tuple(replace(answer, group=groups.get(answer.path, "")) for answer in map(_answer, rows))
+        answers = (_answer(row, several_labels=bool(self.label_rules)) for row in rows)
+        answered = tuple(replace(answer, group=groups.get(answer.path, "")) for answer in answers)
         return AnswerTable(self.classes, answered, table.reshape(-1, len(self.classes)))
 
     def answer_table(self, subset: str) -> AnswerTable:
@@ -906,11 +907,16 @@ def _trusted(fields: _Fields, name: str, *, key: str = "") -> Trust:
         return Trust()
 
 
-def _answer(row: Mapping[str, str]) -> Answer:
+def _answer(row: Mapping[str, str], *, several_labels: bool) -> Answer:
+    """Return an answer; its probability is that of the class, of several labels that of the least certain one."""
     predicted = row.get("predicted") or ""
     probability = math.nan
     with suppress(ValueError, TypeError):
-        probability = float(row.get(f"p({predicted})") or "nan")
+        if several_labels:
+            shares = [float(cell) for name, cell in row.items() if name.startswith("p(")]
+            probability = min((max(share, 1 - share) for share in shares), default=math.nan)
+        else:
+            probability = float(row.get(f"p({predicted})") or "nan")
     return Answer(row.get("path") or "", row.get("sha256") or "", row.get("label") or "", predicted, probability)
 
 

@@ -237,6 +237,7 @@ export class Gallery {
     at("answers-title").textContent = count(this.items.length, "picture");
     at("view").hidden = this.items.length < 2; // nothing to sort, and one number says whether it is enough
     at("heat-key").hidden = at("opens-heat").hidden = !this.model.heatMaps;
+    at("opens-judge").hidden = this.model.severalLabels === true;
     at("opens").hidden = !this.items.some((item) => item.prediction);
     at("working").hidden = waiting === 0;
     at("progress").max = this.items.length;

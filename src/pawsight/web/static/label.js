@@ -1,6 +1,7 @@
 // The label page: shows pictures that may have one name together, and sends each name at once.
 
 import { at, element, named, printable } from "./dom.js";
+import { keysOf } from "./name_keys.js";
 import { Grid } from "./review_grid.js";
 import { Zoom } from "./review_zoom.js";
 import { count, percent } from "./words.js";
@@ -15,6 +16,7 @@ import { count, percent } from "./words.js";
 const store = {
   /** @type {any} */ board: null,
   /** @type {{name: string, pictures: number}[]} */ names: [],
+  /** @type {Map<string, string>} */ keys: new Map(), // digit and its name
   named: 0,
   aside: 0,
   way: "auto",
@@ -28,7 +30,6 @@ const store = {
   /** @type {Promise<void>} */ turn: Promise.resolve(),
   waiting: 0,
 };
-const KEYED = 10; // names with a key, the tenth with 0
 const BUTTONS = 24; // names with a button; others are found by typing
 const WAYS = ["auto", "alike", "sure", "named"];
 
@@ -120,7 +121,7 @@ function show() {
   at("hint").textContent = isNamed
     ? "Select what is wrong, then give it another name."
     : many
-      ? "Click pictures that do not belong, then name the rest. The others come next."
+      ? "Click pictures that do not belong, then name the rest. Those you clicked come next."
       : "";
   showNames(group);
 }
@@ -163,16 +164,21 @@ function fillSelect() {
 
 /** @param {Group} group */
 function showNames({ suggested }) {
+  store.keys = keysOf(store.names.map(({ name }) => name));
+  const digits = new Map([...store.keys].map(([digit, name]) => [name, digit]));
   const buttons = store.names
     .slice(0, BUTTONS)
-    .map(({ name, pictures }, index) => nameButton(name, pictures, index < KEYED ? (index + 1) % 10 : null, suggested));
+    .map(({ name, pictures }) => nameButton(name, pictures, digits.get(name), suggested));
   const place = store.names.findIndex(({ name }) => name === suggested);
-  if (place >= BUTTONS) buttons.push(nameButton(store.names[place].name, store.names[place].pictures, null, suggested));
+  if (place >= BUTTONS)
+    buttons.push(
+      nameButton(store.names[place].name, store.names[place].pictures, digits.get(store.names[place].name), suggested),
+    );
   at("names").replaceChildren(...buttons);
   at("known").replaceChildren(...store.names.map(({ name }) => element("option", { value: name })));
 }
 
-/** @param {string} name @param {number} pictures @param {number | null} key @param {string | null} suggested */
+/** @param {string} name @param {number} pictures @param {string | undefined} key @param {string | null} suggested */
 function nameButton(name, pictures, key, suggested) {
   const isSuggested = name === suggested;
   return element(
@@ -319,7 +325,7 @@ async function drawCurve() {
     : "";
   const isNoBetter = found.interval && found.interval[0] <= found.commonest;
   const baseline = isNoBetter
-    ? ` Always answering the commonest name is right for ${percent(found.commonest)} of them, so that is no better: name more pictures of the others.`
+    ? ` Always answering the commonest name is right for ${percent(found.commonest)} of them, so that is no better. It needs more pictures of the other names.`
     : found.interval
       ? ` Always answering the commonest name is right for ${percent(found.commonest)}.`
       : "";
@@ -430,8 +436,12 @@ function pressed(event) {
   if (event.key === "Enter" && target.matches?.("button") && !onCell) return;
   if (!inTabs && event.key !== "Enter" && current() && grid.key(event)) return event.preventDefault();
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const digit = /^[0-9]$/.test(event.key) ? store.names[(Number(event.key) + 9) % 10] : null;
-  const deed = inTabs ? turn(event.key === "ArrowLeft" ? -1 : 1) : digit ? () => nameThem(digit.name) : keys[name];
+  const keyed = store.keys.get(event.key);
+  const deed = inTabs
+    ? turn(event.key === "ArrowLeft" ? -1 : 1)
+    : keyed !== undefined
+      ? () => nameThem(keyed)
+      : keys[name];
   if (!deed || event.repeat) return;
   event.preventDefault();
   deed();

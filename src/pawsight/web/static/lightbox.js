@@ -106,6 +106,7 @@ export class Lightbox {
   choices(item) {
     at("heat-tools").hidden = !(this.model.heatMaps && item.thumbnail);
     const names = ranked(item.prediction.probabilities).map(([name]) => name);
+    at("heat-kind").textContent = hasLabels(item) ? "Of the label" : "Of the class";
     at("heat-class").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
     const [said] = item.prediction.labels ?? [item.prediction.label];
     if (names.includes(said)) at("heat-class").value = said;
@@ -212,7 +213,7 @@ function why(item, kind, model) {
     said.push("It is unlike the training pictures, or shows none of the classes. The numbers below mean little.");
   if (kind === "unsure" && hasLabels(item))
     said.push(
-      `Of a label with a question mark it is not sure enough whether the picture has it: at most ${percent(model.maxError ?? 0)} of the sure answers should be wrong.`,
+      `A question mark means: not sure enough whether the picture has this label. At most ${percent(model.maxError ?? 0)} of the sure answers should be wrong.`,
     );
   else if (kind === "unsure" && item.doubted) said.push("The likeliest class is below the threshold that you set.");
   else if (kind === "unsure")

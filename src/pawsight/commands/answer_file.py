@@ -32,10 +32,10 @@ def columns_of(
         classes: in the bundle's order.
         top: most likely classes that have columns of their own; 0 is none. None: all classes, each in its column.
         has_sets: there is a column for the prediction set.
-        several_labels: of a picture; without `top` all have columns of their own.
+        several_labels: a picture may have several of the classes.
     """
     columns = _OF_SEVERAL if several_labels else (*_COLUMNS, *((_SET,) if has_sets else ()))
-    if top is None or (several_labels and not top):
+    if top is None:
         return (*columns, *(f"probability_{name}" for name in classes))
     ranks = range(1, min(top, len(classes)) + 1)
     return (*columns, *(column for rank in ranks for column in (f"class_{rank}", f"confidence_{rank}")))
@@ -59,7 +59,7 @@ def row_of(
     else:
         row = (prediction.path, prediction.label, confidence, prediction.decision, prediction.error)
         row = (*row, *((prediction.set,) if has_sets else ()))
-    if top is None or (several_labels and not top):
+    if top is None:
         return (*row, *(by_class.get(name) for name in classes))
     best = [*ranked, *[(None, None)] * len(classes)][: min(top, len(classes))]
     return (*row, *(value for pair in best for value in pair))

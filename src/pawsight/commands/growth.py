@@ -44,7 +44,7 @@ from pawsight.reports.growth import GrownPart, GrowthRecord
 from pawsight.reports.run_record import RunRecord
 
 HELD_OUT = ("validation", "test")
-FROM_COMMAND = ("false_alarms", "answer_all", "folds")  # options that of the files of a run only its command has
+FROM_COMMAND = ("false_alarms", "answer_all", "folds")  # options that no file of a run holds; its command does
 Placed = tuple[Candidate, str]  # a picture of a run where it lies now, and its SHA-256
 
 

@@ -423,7 +423,8 @@ def predict_file(
 
     has_sets = sets is not None or bundle.card.trust.sets is not None
     several = bundle.card.several_labels
-    write_answers(path, counted(), bundle.card.classes, top=top, has_sets=has_sets, several_labels=several)
+    shown = top or None if several else top  # of several labels all have a column, where no number is asked for
+    write_answers(path, counted(), bundle.card.classes, top=shown, has_sets=has_sets, several_labels=several)
     tally = Tally(
         pictures=counts.total(),
         answered=counts[ANSWERED],

@@ -155,12 +155,12 @@ def _growing(
         allow_missing=options.allow_missing,
         progress=log,
     )
-    usual, own, name = TrainOptions(), recipe_of(growing.folder), from_here(growing.folder)
-    asked = options_of(growing)
-    asked = {option: value for option, value in asked.items() if getattr(options, option) == getattr(usual, option)}
-    if shown := ", ".join(f"{option} {value}" for option, value in asked.items() if value != getattr(usual, option)):
+    own, name, given = recipe_of(growing.folder), from_here(growing.folder), options.given()
+    asked = {option: value for option, value in options_of(growing).items() if option not in given}
+    options = replace(options, **asked)
+    if shown := ", ".join(f"{option} {value}" for option, value in options.given().items() if option in asked):
         log.say(f"Note     as {name} was asked for: {shown}")
-    options = replace(options, **asked, from_run=os.fspath(growing.folder), split_seed=options.split_seed or None)
+    options = replace(options, from_run=os.fspath(growing.folder), split_seed=options.split_seed or None)
     recipe = options.made_recipe(own)
     before, after = own.to_dict(), recipe.to_dict()
     keys = after if before["name"] == after["name"] else ["name"]
@@ -279,9 +279,7 @@ def _report(
     if growing is not None:
         is_crossed = crossed is not None and measured.get("validation") is None
         out_of_fold = {"train": _answers_out_of_fold(outcome)} if is_crossed else {}
-        usual = TrainOptions()
-        asked = {name: getattr(options, name) for name in FROM_COMMAND}
-        asked = {name: value for name, value in asked.items() if value != getattr(usual, name)}
+        asked = {name: value for name, value in options.given().items() if name in FROM_COMMAND}
         growth = growth_record(growing, split, {**predicted, **out_of_fold}, env.progress, asked=asked)
     headline = measured.get("validation") or (crossed.metrics if crossed else None)
     seconds = [epoch.seconds for epoch in fitted.history]

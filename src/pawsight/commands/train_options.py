@@ -116,6 +116,12 @@ class TrainOptions:
             )
         return replace(self, **keywords)
 
+    def given(self) -> dict[str, Any]:
+        """Return the options that are not as they are by default: name -> value."""
+        usual = TrainOptions()
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value != getattr(usual, name)}
+
     def made_recipe(self, usual: str | Recipe = PROBE) -> Recipe:
         """Return the recipe with these options applied.
 
@@ -307,12 +313,11 @@ def existing(weights: str | os.PathLike[str] | None) -> Path | None:
 
 def command_for(data: str, options: TrainOptions) -> str:
     """Return what makes the same run again: a command line, or a line of Python where no command line can say it."""
-    usual, recipe = TrainOptions(), options.recipe or (PROBE if options.from_run is None else None)
-    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    recipe = options.recipe or (PROBE if options.from_run is None else None)
     changed = {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
-        for name, value in values.items()
-        if name not in ("recipe", *_OF_THIS_MACHINE) and value and value != getattr(usual, name)
+        for name, value in options.given().items()
+        if name not in ("recipe", *_OF_THIS_MACHINE) and value
     }
     if isinstance(recipe, Recipe) or isinstance(options.costs, Mapping):
         texts = {name: f"pawsight.{value!r}" if name == "reading" else repr(value) for name, value in changed.items()}
@@ -325,8 +330,8 @@ def command_for(data: str, options: TrainOptions) -> str:
         "sets",
         *(("false_alarms",) if options.max_error or "false_alarms" in changed else ()),
     ):
-        if values[name] is not None:
-            changed[name] = f"{100 * values[name]:.10g}%"
+        if (share := getattr(options, name)) is not None:
+            changed[name] = f"{100 * share:.10g}%"
     if options.columns:
         changed["columns"] = columns_text(options.columns)
     words = [word for name, value in changed.items() for word in _words(name, value)]

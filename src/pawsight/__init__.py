@@ -30,7 +30,7 @@ _NAMES = {  # module -> public names that it defines
     "pawsight.commands.preview": ("PreviewReport", "preview"),
     "pawsight.commands.report": ("report",),
     "pawsight.commands.review": ("ReviewReport", "review"),
-    "pawsight.commands.train": ("TrainOptions",),
+    "pawsight.commands.train_options": ("TrainOptions",),
     "pawsight.core.errors": ("PawsightError",),
     "pawsight.data.reading": ("FolderReading",),
     "pawsight.evaluation.deployment": ("Deployment",),
@@ -72,7 +72,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which run nothing
     from pawsight.commands.report import report as report
     from pawsight.commands.review import ReviewReport as ReviewReport
     from pawsight.commands.review import review as review
-    from pawsight.commands.train import TrainOptions as TrainOptions
+    from pawsight.commands.train_options import TrainOptions as TrainOptions
     from pawsight.core.errors import PawsightError as PawsightError
     from pawsight.data.reading import FolderReading as FolderReading
     from pawsight.evaluation.deployment import Deployment as Deployment

@@ -87,9 +87,15 @@ def test_names_come_back_and_the_others_are_suggested(flat):
     write_patch(report.table, lines)
     rows = list(label("photos").rows())
     known = {line.path: line.label for line in lines}
+    assert label("photos").named == len({line.sha256 for line in lines})
+    assert summary(label("photos"))[1].startswith(f"{label('photos').named} pictures have a name")
     assert {row["path"]: row["label"] for row in rows if row["label"]} == known
     assert {row["suggested"] for row in rows if row["label"] is None} <= {"cat", "dog"}
     assert all((row["label"] is None) != (row["suggested"] is None) for row in rows)
+    aside = next(row for row in rows if row["label"] is None)
+    write_patch(report.table, [*lines, Decision(aside["path"], aside["sha256"], DROP)])
+    again = next(row for row in label("photos").rows() if row["path"] == aside["path"])
+    assert (again["label"], again["suggested"]) == (None, None)
 
 
 def test_a_run_suggests_from_the_start(flat, trained):
@@ -126,6 +132,8 @@ def test_what_cannot_be_labelled_is_said(flat, tmp_path):
     (tmp_path / "own table.csv").write_text("path,label\na.jpg,cat\n")
     with pytest.raises(WrongUsage, match="own table"):
         label("photos", out="own table.csv")
+    with pytest.raises(WrongUsage, match="is a folder"):
+        label("photos", out="photos")
     (tmp_path / "empty").mkdir()
     with pytest.raises(NoPictures):
         label("empty")

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from pawsight.commands import ladder as room
-from pawsight.commands import train as train_room
+from pawsight.commands import train_options
 from pawsight.commands.ladder import ladder, summary
 from pawsight.commands.run_split import looks_at_test
 from pawsight.core.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
@@ -37,7 +37,7 @@ class Ear(Silent):
 
 def made_small(patch):
     """Let every rung see small pictures, so that no test waits for large ones."""
-    make_recipe = train_room.make_recipe
+    make_recipe = train_options.make_recipe
 
     def small(name, recipe_options):
         recipe = make_recipe(name, recipe_options)
@@ -45,7 +45,7 @@ def made_small(patch):
             return replace(recipe, backbone="efficientnet-lite0", image_px=96)
         return replace(recipe, image_px=32)
 
-    patch.setattr(train_room, "make_recipe", small)
+    patch.setattr(train_options, "make_recipe", small)
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ import pytest
 
 import pawsight
 from pawsight.classifier.bundle import read_bundle
-from pawsight.commands.train import TrainKeywords, TrainOptions, command_for, train
+from pawsight.commands.train import train
+from pawsight.commands.train_options import TrainKeywords, TrainOptions, command_for
 from pawsight.commands.train_report import TrainReport, summary
 from pawsight.core.errors import BadDataset, BundleRefused, NoPictures, WrongUsage
 from pawsight.core.text import typed

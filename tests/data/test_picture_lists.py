@@ -49,6 +49,12 @@ def test_paths_and_labels_are_read(write, tmp_path, newline, mark, comma):
     assert (found.root, found.folders, found.loose, found.left_out) == (tmp_path, ("Katze", "cat", "dog"), (), ())
 
 
+def test_of_a_label_patch_dropped_pictures_are_left_out_and_marks_before_formulas_are_none(write):
+    rows = ["path,sha256,action,label,when", "'=a.jpg,0,relabel,'+1,", "b.jpg,1,drop,,", "c.jpg,2,relabel,drop,"]
+    found = read_list(write("\n".join(rows)))
+    assert [(file.name, file.label) for file in found.candidates] == [("=a.jpg", "+1"), ("c.jpg", "drop")]
+
+
 def test_paths_of_the_list_of_a_run_start_where_its_pictures_were_read_from(write, tmp_path):
     run = tmp_path / "runs" / "001"
     run.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -68,6 +69,15 @@ def test_worse_slices_come_first_and_name_what_is_wrong_the_surest_first():
     assert slices[0].to_json()["worst"][0] == {
         "path": "0014.jpg", "label": "cat", "predicted": "dog", "probability": pytest.approx(0.5014),
     }  # fmt: skip
+
+
+def test_an_answer_without_a_probability_comes_last_and_is_json():
+    answers = judged([False] * 12)
+    answers[11] = Answer("none.jpg", "", "cat;dog", "", math.nan)
+    (slice_,) = measure_slices(answers, {key("all"): np.ones(12, dtype=bool)})
+    worst = json.loads(json.dumps(slice_.to_json(), allow_nan=False))["worst"]
+    assert [item["path"] for item in worst][-2:] == ["0000.jpg", "none.jpg"]
+    assert worst[-1]["probability"] is None
 
 
 def test_a_slice_can_be_better_and_one_of_all_pictures_has_no_rest():

@@ -8,8 +8,8 @@ from typing import Any, Unpack
 
 from pawsight.api.dataset import Dataset, as_data
 from pawsight.api.run import Run, open_run
-from pawsight.commands.train import TrainKeywords, TrainOptions
 from pawsight.commands.train import train as train_data
+from pawsight.commands.train_options import TrainKeywords, TrainOptions
 from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.progress import Progress, ProgressLike, progress_of
 from pawsight.core.text import plural

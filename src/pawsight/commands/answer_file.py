@@ -54,10 +54,11 @@ def row_of(
     ranked = sorted(by_class.items(), key=lambda pair: -pair[1])
     confidence = ranked[0][1] if ranked else None
     row: tuple[str | float | tuple[str, ...] | None, ...]
-    row = (prediction.path, prediction.label, confidence, prediction.decision, prediction.error)
-    row = (*row, *((prediction.set,) if has_sets else ()))
     if several_labels:
         row = tuple(getattr(prediction, name) for name in _OF_SEVERAL)
+    else:
+        row = (prediction.path, prediction.label, confidence, prediction.decision, prediction.error)
+        row = (*row, *((prediction.set,) if has_sets else ()))
     if top is None or (several_labels and not top):
         return (*row, *(by_class.get(name) for name in classes))
     best = [*ranked, *[(None, None)] * len(classes)][: min(top, len(classes))]

@@ -79,12 +79,12 @@ class InspectReport:
             "groups": self._groups(),
             "data_notes": [*self.dataset.warnings, *self.dataset.notes],
             "findings": [finding.to_json() for finding in self.findings],
-            **({"co_occurrence": self._co_occurrence()} if self.dataset.several_labels else {}),
+            **({"co_occurrence": self.co_occurrence()} if self.dataset.several_labels else {}),
             "report": str(self.page) if self.page else None,
             "table": str(self.table) if self.table else None,
         }
 
-    def _co_occurrence(self) -> list[dict[str, Any]]:
+    def co_occurrence(self) -> list[dict[str, Any]]:
         """Return how often each two of several labels occur together, the most beyond chance first."""
         classes = self.dataset.classes
         return co_occurrence(truth_of([picture.label for picture in self.dataset.pictures], classes), classes)
@@ -264,7 +264,7 @@ def _lines_of_labels(report: InspectReport, counts: Mapping[str, int]) -> list[s
         f" {plural(sizes.count(0), 'picture has', 'pictures have')} none.",
         "Labels that occur together:",
     ]
-    pairs = report._co_occurrence()
+    pairs = report.co_occurrence()
     shown = pairs[:_PAIRS] + [pair for pair in pairs[-_PAIRS:] if pair not in pairs[:_PAIRS]]
     header = ("", "pictures", "by chance", "standard deviations")
     rows = [

@@ -6,6 +6,7 @@ Which pictures come next is chosen in training/labelling.py, the page is served 
 from __future__ import annotations
 
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -17,22 +18,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.core.cache import Cache
 from pawsight.core.errors import DataError, NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Progress, ProgressLike, Step, Stopwatch, progress_of
-from pawsight.core.runs import RECIPE
+from pawsight.core.runs import RECIPE, from_here
 from pawsight.core.storage import as_path
 from pawsight.core.text import legible, plural, typed
 from pawsight.data.dataset import FileRead, Picture, grey_range_of, is_lost, read_files
 from pawsight.data.folders import clean_label, expand, name_below
 from pawsight.data.found import Candidate, Found, LeftOut
-from pawsight.data.label_patch import RELABEL, Decision, read_patch
+from pawsight.data.label_patch import DROP, RELABEL, Decision, read_patch
 from pawsight.data.parts import part_named, says_nothing, says_unlabelled
 from pawsight.data.reading import may_be_picture
-from pawsight.images.decode import DecodeSettings, GreyRange
+from pawsight.images.decode import DECODER_VERSION, DecodeSettings, GreyRange
 from pawsight.images.loader import while_storage_answers
 from pawsight.models.recipes import BLOCKS, RecipeOptions, make_recipe
 from pawsight.training.features import FeatureSink, feature_sink, probe_recipe, recipe_of
@@ -62,13 +62,21 @@ class LabelReport:
         """Files that can be read, copies among them."""
         return sum(map(len, self.contents))
 
+    @property
+    def named(self) -> int:
+        """How many contents have a name in the table."""
+        return int((self._labels()[0] != UNNAMED).sum())
+
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield one JSON object a picture, as `label --json` prints them: its name, or the one that is suggested."""
+        """Yield one JSON object a picture, as `label --json` prints them: its name, or the one that is suggested.
+
+        A picture that was put aside has neither.
+        """
         labels, classes = self._labels()
-        suggested: dict[int, int | None] = {}
-        if len(classes):
-            _, groups = self.adviser.next(labels, np.zeros(len(labels), bool), len(classes), SURE, most=len(labels))
-            suggested = {int(row): number for rows, number in groups for row in rows}
+        dropped = {line.sha256 for line in table_of(self.table) if line.action == DROP}
+        is_aside = np.array([copies[0].sha256 in dropped for copies in self.contents])
+        _, groups = self.adviser.next(labels, is_aside, len(classes), SURE, most=len(labels))
+        suggested = {int(row): number for rows, number in groups for row in rows}
         for row, copies in enumerate(self.contents):
             number = suggested.get(row)
             for picture in copies:
@@ -118,7 +126,7 @@ def label(
         BundleRefused: the run cannot be used.
     """
     progress = progress_of(progress)
-    root, table = as_path(folder), as_path(out).absolute()
+    root, table = as_path(folder), Path(os.path.abspath(as_path(out)))
     _check_places(root, table)
     machine, cache = this_machine(), cache_folder()
     recipe, settings, predictor = make_recipe("probe", RecipeOptions()), None, None
@@ -130,7 +138,7 @@ def label(
                 "label gives each picture one name.",
                 f"Leave --run out: {typed('label', root)}",
             )
-        settings = read_bundle(as_path(run)).card.decode
+        settings = predictor.bundle.card.decode
         recipe = probe_recipe(recipe_of(as_path(run))) if (as_path(run) / RECIPE).is_file() else recipe
     candidates = tuple(
         Candidate(path, _name_of(path, table), "", None) for path in expand([root]) if may_be_picture(path.name)
@@ -141,7 +149,7 @@ def label(
         found = Found(root, candidates, (), (), ())
         greys = grey_range_of(found, settings, threads=machine.feeders, progress=progress)
         settings = replace(settings, grey_range=greys)
-    settings = replace(settings, image_px=recipe.image_px)
+    settings = replace(settings, image_px=recipe.image_px, version=DECODER_VERSION)
     with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch(), grey_range=settings.grey_range)
         files = read_files(candidates, settings, cache=store, threads=machine.feeders, sink=sink)
@@ -215,6 +223,9 @@ def table_of(table: Path) -> tuple[Decision, ...]:
     """
     if not table.exists():
         return ()
+    if table.is_dir():
+        fix = f"Type --out {shlex.quote(str(from_here(table / TABLE)))}"
+        raise WrongUsage(f"{table} is a folder.", "The names are written to a file.", fix)
     try:
         return read_patch(table).decisions
     except DataError as error:
@@ -255,6 +266,9 @@ def summary(report: LabelReport) -> list[str]:
         plural(report.pictures, "picture")
         + (f", of which {copies:,} {'is a copy' if copies == 1 else 'are copies'} of others" if copies else "")
     ]
+    if named := report.named:
+        have = f"{plural(named, 'picture')} {'has' if named == 1 else 'have'}"
+        lines.append(f"{have} a name in {os.path.relpath(report.table)}.")
     if report.left_out:
         first = report.left_out[0]
         lines.append(

@@ -18,7 +18,8 @@ from pawsight.commands.evaluate import measure_run
 from pawsight.commands.report import complete
 from pawsight.commands.report import summary as report_summary
 from pawsight.commands.run_split import given_split
-from pawsight.commands.train import Log, TrainOptions, existing, train_on
+from pawsight.commands.train import Log, train_on
+from pawsight.commands.train_options import TrainOptions, existing
 from pawsight.commands.train_report import TrainReport
 from pawsight.core.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine

@@ -60,9 +60,8 @@ class TrainReport:
         return self.record.to_json()
 
 
-# Lines that the log and the report have and a terminal does without.
+_FOR_EXPERTS = ("Calibration ", "Answered ", "Note ")  # lines that the log and the report have, and a terminal has not
 _SHOWN = 8  # labels in a line
-_FOR_EXPERTS = ("Calibration ", "Answered ", "Note ")
 
 
 def headline(report: TrainReport) -> list[str]:

@@ -247,11 +247,11 @@ def _note_dealt(
         own: name -> part that a picture's folder says.
     """
     dealt = [picture for picture in split.assigned if picture.name not in lines]
-    told = f"{plural(len(dealt), 'picture has', 'pictures have')} no line in {given.path.name}"
+    text = f"{plural(len(dealt), 'picture has', 'pictures have')} no line in {given.path.name}"
     if given.run:
-        told = f"{plural(len(dealt), 'picture is', 'pictures are')} new"
+        text = f"{plural(len(dealt), 'picture is', 'pictures are')} new"
     level = "Note    " if len(dealt) <= len(lines) else "WARNING "
-    progress.say(f"{level} {told}, dealt in the shares of the others: {spread(dealt)}; the first is {dealt[0].name!r}")
+    progress.say(f"{level} {text}, dealt in the shares of the others: {spread(dealt)}; the first is {dealt[0].name!r}")
     elsewhere = [picture for picture in dealt if own[picture.name] not in (None, picture.part)]
     if elsewhere:
         first = elsewhere[0]

@@ -197,24 +197,22 @@ def _runs(pictures: Sequence[Picture], *, several_labels: bool) -> Ints:
     """Return the pairs (P, 2) of rows with consecutive numbers that are closer than chance has it.
 
     Each picture is compared with the next number and with others of the class that the next one has; with several
-    labels, with any others. Where the steps
-    are much more often short than those distances, the length at which they differ most tells the two apart.
+    labels, with any others. Where the steps are much more often short than those distances, the length at which they
+    differ most tells the two apart.
     """
-    pairs = []
+    pairs, classes = [], ["" if several_labels else picture.label for picture in pictures]
     for numbered in _numbered(pictures, by_folder=False).values():
         steps = [(row, other) for (first, row), (then, other) in pairwise(numbered) if then - first <= _MOST_APART]
         if len(steps) >= _FEWEST_STEPS:
             chance = np.random.default_rng(0)
             by_class: dict[str, list[int]] = defaultdict(list)
             for _, row in numbered:
-                by_class["" if several_labels else pictures[row].label].append(row)
+                by_class[classes[row]].append(row)
             measured = [steps[place] for place in sorted(chance.permutation(len(steps))[:_MOST_STEPS].tolist())]
             others = [
                 (row, other)
                 for row, following in measured
-                for other in chance.choice(
-                    by_class["" if several_labels else pictures[following].label], _OTHERS
-                ).tolist()
+                for other in chance.choice(by_class[classes[following]], _OTHERS).tolist()
                 if other not in (row, following)
             ]
             limit = _limit(_distances(pictures, measured), _distances(pictures, others))

@@ -142,13 +142,9 @@ def make_split(dataset: Dataset, *, seed: int = 0) -> Split:
         parts = ["train"] * len(pictures)
         source, shares = "train", {"validation": 0.15, "test": 0.15}
         how = "70 % train, 15 % validation, 15 % test"
-    moved, misses = _moved(dataset, parts, groups, source, shares, seed)
-    if misses:  # duplicates must stay together; what merely looks alike need not
-        fewer = alike_groups(pictures, pairs, apart=misses, several_labels=dataset.several_labels)
-        again, left = _moved(dataset, parts, fewer, source, shares, seed)
-        if len(left) < len(misses):
-            moved, groups = again, fewer
-            how += "; pictures that look alike are in several parts, else classes would miss their shares"
+    moved, groups, is_apart = _dealt(dataset, parts, pairs, groups, source, shares, seed)
+    if is_apart:
+        how += "; pictures that look alike are in several parts, else classes would miss their shares"
     return _split(dataset, moved, pairs, groups, how)
 
 
@@ -178,12 +174,7 @@ def split_around(dataset: Dataset, parts: Sequence[str | None], *, seed: int, ho
     placed = _beside(dataset, parts, pairs, groups)
     counted = Counter(part for part in parts if part)
     shares = {part: counted[part] / counted.total() for part in PARTS[1:] if counted[part]}
-    moved, misses = _moved(dataset, placed, groups, _UNDEALT, shares, seed)
-    if misses:  # as in `make_split`
-        fewer = alike_groups(pictures, pairs, apart=misses, several_labels=dataset.several_labels)
-        again, left = _moved(dataset, placed, fewer, _UNDEALT, shares, seed)
-        if len(left) < len(misses):
-            moved, groups = again, fewer
+    moved, groups, _ = _dealt(dataset, placed, pairs, groups, _UNDEALT, shares, seed)
     return _split(dataset, ["train" if part == _UNDEALT else part for part in moved], pairs, groups, how)
 
 
@@ -257,63 +248,65 @@ def _fifth(pictures: int) -> float:
     return whole / pictures if batches >= 5 else 0.2
 
 
-def _moved(
+def _dealt(
     dataset: Dataset,
     parts: Sequence[str],
+    pairs: Ints,
     groups: Ints,
     source: str,
     shares: Mapping[str, float],
     seed: int,
+) -> tuple[list[str], Ints, bool]:
+    """Move stratified shares of one part into others, groups whole; if classes miss their shares so, duplicates alone.
+
+    Returns:
+        the part of each picture, the groups (N,) that stayed whole, and whether others were torn.
+    """
+    moved, misses = _moved(dataset, parts, groups, source, shares, seed)
+    if misses:  # duplicates must stay together; what merely looks alike need not
+        fewer = alike_groups(dataset.pictures, pairs, apart=misses, several_labels=dataset.several_labels)
+        again, left = _moved(dataset, parts, fewer, source, shares, seed)
+        if len(left) < len(misses):
+            return again, fewer, True
+    return moved, groups, False
+
+
+def _moved(
+    dataset: Dataset, parts: Sequence[str], groups: Ints, source: str, shares: Mapping[str, float], seed: int
 ) -> tuple[list[str], set[str]]:
     """Move stratified shares of one part, whole groups at a time, into others.
 
     Returns:
-        the part of each picture, and the classes that missed a share.
+        the part of each picture, and the classes, or labels, that missed a share.
     """
-    if dataset.several_labels:
-        return _moved_with_several_labels(dataset, parts, groups, source, shares, seed)
-    pictures = dataset.pictures
-    rows, order = _in_drawn_order(parts, pictures, source, seed)
-    classes, labels = np.unique([pictures[row].label for row in rows], return_inverse=True)
-    wanted = stratified_counts(np.bincount(labels), [1 - sum(shares.values()), *shares.values()])
-    chosen = stratified_group_split(labels[order], groups[rows][order], wanted)
-    moved, names = list(parts), [source, *shares]
-    for row, choice in zip(rows[order], chosen, strict=True):
-        moved[row] = names[choice]
-    counts = np.zeros_like(wanted)
-    np.add.at(counts, (labels[order], chosen), 1)
-    return moved, set(classes[missed(counts, wanted).any(axis=1)].tolist())
-
-
-def _moved_with_several_labels(
-    dataset: Dataset,
-    parts: Sequence[str],
-    groups: Ints,
-    source: str,
-    shares: Mapping[str, float],
-    seed: int,
-) -> tuple[list[str], set[str]]:
-    """Do what `_moved` does where pictures have several labels: the labels that missed a share are returned."""
-    pictures = dataset.pictures
-    rows, order = _in_drawn_order(parts, pictures, source, seed)
-    drawn = rows[order]
-    labels = sorted({label for row in drawn for label in pictures[row].labels})
-    truth = truth_of([pictures[row].label for row in drawn], labels)
+    rows = _in_drawn_order(dataset.pictures, parts, source, seed)
     names, sizes = [source, *shares], [1 - sum(shares.values()), *shares.values()]
-    chosen = iterative_split(truth, groups[drawn], sizes)
+    texts = [dataset.pictures[row].label for row in rows]
+    wanted: NDArray[np.int64] | NDArray[np.float64]
+    if dataset.several_labels:
+        labels = sorted({label for text in texts for label in labels_in(text)})
+        truth = truth_of(texts, labels)
+        chosen = iterative_split(truth, groups[rows], sizes)
+        counts = np.stack([truth[chosen == part].sum(axis=0) for part in range(len(names))], axis=1)
+        wanted = np.outer(truth.sum(axis=0), sizes)
+    else:
+        classes, numbers = np.unique(texts, return_inverse=True)
+        labels = classes.tolist()
+        wanted = stratified_counts(np.bincount(numbers), sizes)
+        chosen = stratified_group_split(numbers, groups[rows], wanted)
+        counts = np.zeros_like(wanted)
+        np.add.at(counts, (numbers, chosen), 1)
     moved = list(parts)
-    for row, choice in zip(drawn, chosen, strict=True):
+    for row, choice in zip(rows, chosen, strict=True):
         moved[row] = names[choice]
-    counts = np.stack([truth[chosen == part].sum(axis=0) for part in range(len(names))], axis=1)
-    wrong = np.flatnonzero(missed(counts, np.outer(truth.sum(axis=0), sizes)).any(axis=1))
-    return moved, {labels[column] for column in wrong}
+    return moved, {labels[row] for row in np.flatnonzero(missed(counts, wanted).any(axis=1))}
 
 
-def _in_drawn_order(parts: Sequence[str], pictures: Sequence[Picture], source: str, seed: int) -> tuple[Ints, Ints]:
-    """Return the rows (N,) of one part, and the order (N,) among them that contents and seed give."""
+def _in_drawn_order(pictures: Sequence[Picture], parts: Sequence[str], source: str, seed: int) -> Ints:
+    """Return the rows (N,) of one part, in the order that contents and seed give."""
     rows = np.array([index for index, part in enumerate(parts) if part == source], np.int64)
     ranks = [hashlib.sha256(f"{seed}:{pictures[row].sha256}".encode()).hexdigest() for row in rows]
-    return rows, np.argsort(ranks)
+    return rows[np.argsort(ranks)]
 
 
 def missed(counts: Ints, wanted: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.bool_]:

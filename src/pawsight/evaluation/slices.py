@@ -6,6 +6,7 @@ ten pictures are reported but not tested. Where pictures come in groups, the tes
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,7 +75,7 @@ class Slice:
                     "path": answer.path,
                     "label": answer.label,
                     "predicted": answer.predicted,
-                    "probability": answer.probability,
+                    "probability": answer.probability if math.isfinite(answer.probability) else None,
                 }
                 for answer in self.worst
             ],
@@ -120,7 +121,8 @@ def _measured(key: SliceKey, mask: Mask, right: Mask, answers: Sequence[Answer],
     rest = others_correct / others if others else None
     is_tested = min(count, others) >= LEAST_TESTED
     wrong = [answer for answer, is_within in zip(answers, mask, strict=True) if is_within and not answer.is_right]
-    wrong.sort(key=lambda answer: (-answer.probability, answer.path))  # the most confident first
+    # The most confident first; a set of labels has no probability of its own and comes last.
+    wrong.sort(key=lambda answer: (not math.isfinite(answer.probability), -answer.probability, answer.path))
     kind, name = key
     p_value = None
     if is_tested:

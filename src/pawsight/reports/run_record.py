@@ -956,7 +956,13 @@ def _slice(plain: Mapping[str, Any]) -> Slice:
         p_holm=_perhaps(plain["p_holm"]),
         verdict=str(plain["verdict"]),
         worst=tuple(
-            Answer(str(wrong["path"]), "", str(wrong["label"]), str(wrong["predicted"]), _number(wrong["probability"]))
+            Answer(
+                str(wrong["path"]),
+                "",
+                str(wrong["label"]),
+                str(wrong["predicted"]),
+                math.nan if wrong["probability"] is None else _number(wrong["probability"]),
+            )
             for wrong in plain["worst"]
         ),
     )

@@ -1,6 +1,6 @@
 """Which unnamed pictures a person names next: alike ones together, then those that teach a probe most.
 
-Arrays in, rows out; the session that asks for names is in commands/label.py. Reads features of a frozen backbone.
+Arrays in, rows out; the page that asks for names is in web/label_page.py.
 """
 
 from __future__ import annotations

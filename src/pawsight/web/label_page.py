@@ -31,26 +31,27 @@ from pawsight.data.dataset import Picture
 from pawsight.data.folders import clean_label
 from pawsight.data.label_patch import DROP, RELABEL, Decision, newest, read_patch, write_patch
 from pawsight.images.decode import GreyRange
-from pawsight.web.local_page import Application, Superseded, Thumbnails, local_app, serve_page, small_body
+from pawsight.web.local_page import (
+    UNDO,
+    Application,
+    Superseded,
+    Thumbnails,
+    decision_json,
+    local_app,
+    serve_page,
+    small_body,
+)
 
-UNDO = "undo"
 ACTIONS = (RELABEL, DROP, UNDO)
 _MOST_CHANGES = 1_000  # in one request
 _MOST_BYTES = 400_000  # of a request
 _SHOWN = 120  # named pictures on one page
 _UNNAMED = -1
 _SEPARATORS = re.compile(r"[;,|]")
-_FILES = {
-    "": "label.html",
-    "icon.svg": "review.svg",
-    **{
-        name: name
-        for name in (
-            *("tokens.css", "base.css", "review.css", "label.css"),
-            *("dom.js", "words.js", "label.js", "name_keys.js", "review_grid.js", "review_zoom.js"),
-        )
-    },
-}
+_FILES = (
+    *("tokens.css", "base.css", "review.css", "label.css"),
+    *("dom.js", "words.js", "label.js", "name_keys.js", "review_grid.js", "review_zoom.js"),
+)
 
 Values = dict[str, Any]
 
@@ -146,7 +147,7 @@ class LabelSession:
                 undo, the `label` where that is relabel, and `undone`, the decision that is taken back, with undo.
 
         Returns:
-            number -> the decision that stands now, as `told` gives it.
+            number -> the decision that stands now, as `decision_json` gives it.
 
         Raises:
             ValueError: a picture, an action or a name cannot be, or it is not said what is undone.
@@ -167,7 +168,7 @@ class LabelSession:
             before = self.decided()
             for change in changes:
                 last = before.get(change["picture"])
-                stands = told(last) if last else None
+                stands = decision_json(last) if last else None
                 if change.get("undone") not in (None, stands):
                     raise Superseded(stands)
             others = [
@@ -182,7 +183,7 @@ class LabelSession:
                 for copy in self._contents[number]
             ]
             write_patch(self._table, [replace(decision, line=0) for decision in newest((*others, *copies))])
-        return {number: told(decision) for number, decision in made.items() if decision}
+        return {number: decision_json(decision) for number, decision in made.items() if decision}
 
     def _checked(self, change: Mapping[str, Any], known: Mapping[str, str]) -> tuple[int, Decision | None]:
         """Return the number of the picture that a change is about, and the decision; None where one is undone.
@@ -243,7 +244,9 @@ class LabelSession:
             reverse=True,
         )
         decided = self.decided()
-        shown = [{**self._shown(row), "decision": told(decided[row])} for _, row in wanted[start : start + _SHOWN]]
+        shown = [
+            {**self._shown(row), "decision": decision_json(decided[row])} for _, row in wanted[start : start + _SHOWN]
+        ]
         return {"pictures": shown, "from": start, "total": len(wanted), **self.state()}
 
     def _arrays(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[str]]:
@@ -269,11 +272,6 @@ class LabelSession:
 
     def _longest(self, row: int) -> int:
         return max(self._contents[row][0].facts.width, self._contents[row][0].facts.height)
-
-
-def told(decision: Decision) -> Values:
-    """Return a decision as JSON values."""
-    return {"action": decision.action, "label": decision.label, "when": decision.when}
 
 
 def check_name(name: str, known: Mapping[str, str]) -> str:
@@ -330,7 +328,7 @@ def label_app(session: LabelSession, token: str, hosts: frozenset[str]) -> Appli
         Route("/named", named),
         Route("/decision", decision, methods=["POST"]),
     ]
-    return local_app(routes, _FILES, session.thumbnails, token=token, hosts=hosts)
+    return local_app("label.html", _FILES, routes, session.thumbnails, token=token, hosts=hosts)
 
 
 def serve_label(session: LabelSession, *, port: int, ready: Callable[[str], None], stop: Event | None = None) -> None:

@@ -26,6 +26,7 @@ from starlette.routing import BaseRoute, Route
 
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.storage import sha256_of
+from pawsight.data.label_patch import Decision
 from pawsight.images.decode import MOST_MEGAPIXELS, DecodeSettings, GreyRange, decode
 from pawsight.images.loader import read_regular_file
 
@@ -64,6 +65,8 @@ Application = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Messa
 
 
 File = tuple[Path, str, str]  # path, SHA-256, name below the root of the data
+UNDO = "undo"  # takes a decision back; the other actions are those of a label patch
+_ICON = "review.svg"
 
 
 class Superseded(Exception):
@@ -113,14 +116,26 @@ class Thumbnails:
         return buffer.getvalue()
 
 
+def decision_json(decision: Decision) -> dict[str, str]:
+    """Return what a page knows of a decision, as JSON values."""
+    return {"action": decision.action, "label": decision.label, "when": decision.when}
+
+
 def local_app(
-    routes: Sequence[Route], files: Mapping[str, str], thumbnails: Thumbnails, *, token: str, hosts: frozenset[str]
+    page: str,
+    files: Sequence[str],
+    routes: Sequence[Route],
+    thumbnails: Thumbnails,
+    *,
+    token: str,
+    hosts: frozenset[str],
 ) -> Application:
     """Return a page as an ASGI application.
 
     Args:
+        page: name of its static file.
+        files: names of the static files that it loads.
         routes: of the page itself, as if it lay at the root.
-        files: path below the page -> name of a static file.
         thumbnails: the pictures.
         token: secret that every address begins with.
         hosts: values of the Host header of the page, e.g. 127.0.0.1:8000.
@@ -133,9 +148,9 @@ def local_app(
         made = await run_in_threadpool(thumbnails, request.path_params["number"], request.path_params["size"])
         return Response(made, media_type="image/jpeg") if made is not None else Response(status_code=404)
 
-    base = f"/{token}"
+    base, named = f"/{token}", {"": page, "icon.svg": _ICON, **{name: name for name in files}}
     own: list[BaseRoute] = [
-        *(Route(f"{base}/{path}", partial(static, name=name)) for path, name in files.items()),
+        *(Route(f"{base}/{path}", partial(static, name=name)) for path, name in named.items()),
         Route(f"{base}/picture/{{number:int}}/{{size}}", picture),
         *(Route(f"{base}{route.path}", route.endpoint, methods=list(route.methods or ())) for route in routes),
     ]

@@ -22,21 +22,23 @@ from starlette.routing import Route
 from pawsight.core.storage import turn_to_rewrite
 from pawsight.data.label_patch import ACTIONS, RELABEL, Decision, newest, read_patch, write_patch
 from pawsight.images.decode import GreyRange
-from pawsight.web.local_page import Application, File, Superseded, Thumbnails, local_app, serve_page, small_body
+from pawsight.web.local_page import (
+    UNDO,
+    Application,
+    File,
+    Superseded,
+    Thumbnails,
+    decision_json,
+    local_app,
+    serve_page,
+    small_body,
+)
 
-UNDO = "undo"
 _MOST_BYTES = 4096  # of a request with a decision
-_FILES = {
-    "": "review.html",
-    "icon.svg": "review.svg",
-    **{
-        name: name
-        for name in (
-            *("tokens.css", "base.css", "review.css"),
-            *("dom.js", "words.js", "review.js", "review_grid.js", "review_zoom.js"),
-        )
-    },
-}
+_FILES = (
+    *("tokens.css", "base.css", "review.css"),
+    *("dom.js", "words.js", "review.js", "review_grid.js", "review_zoom.js"),
+)
 
 
 class ReviewSession:
@@ -77,7 +79,7 @@ class ReviewSession:
         """Return number on the board -> its decision."""
         known = {(decision.sha256, decision.path): decision for decision in self.decisions()}
         found = {number: known.get((sha256, name)) for number, (_, sha256, name) in self._files.items()}
-        return {number: _values(last) for number, last in found.items() if last}
+        return {number: decision_json(last) for number, last in found.items() if last}
 
     def decide(
         self, number: object, action: object, label: object = "", undone: object = None
@@ -116,15 +118,11 @@ class ReviewSession:
             others = tuple(old for old in self.decisions() if (old.sha256, old.path) != (sha256, name))
             decisions = others if action == UNDO else newest((*others, decision))
             write_patch(self._patch, [replace(decision, line=0) for decision in decisions])
-        return len(decisions), _values(decision)
+        return len(decisions), decision_json(decision)
 
     def _longest(self, number: int) -> int:
         facts = self.board["pictures"][number]
         return max(int(facts["width"]), int(facts["height"]))
-
-
-def _values(decision: Decision) -> dict[str, str]:
-    return {"action": decision.action, "label": decision.label, "when": decision.when}
 
 
 def review_app(session: ReviewSession, token: str, hosts: frozenset[str]) -> Application:
@@ -148,7 +146,7 @@ def review_app(session: ReviewSession, token: str, hosts: frozenset[str]) -> App
         return JSONResponse({"decided": count, "decision": made})
 
     routes = [Route("/state", state), Route("/decision", decision, methods=["POST"])]
-    return local_app(routes, _FILES, session.thumbnails, token=token, hosts=hosts)
+    return local_app("review.html", _FILES, routes, session.thumbnails, token=token, hosts=hosts)
 
 
 def serve_review(session: ReviewSession, *, port: int, ready: Callable[[str], None], stop: Event | None = None) -> None:

@@ -182,6 +182,9 @@ def test_what_the_run_was_asked_for_is_asked_for_again(own_run, tmp_path):
     assert any("false_alarms 0.05" in line for line in lines)
     assert any("name majority instead of probe" in line for line in lines)
     assert "--false-alarms" not in report.record.command
+    assert report.record.growth.asked == {"false_alarms": 0.05}
+    again = train(from_run=report.run, out=tmp_path / "runs")
+    assert again.record.growth.asked == {"false_alarms": 0.05}, "the command of the run in between does not have it"
 
 
 def test_tables_and_pictures_in_memory_are_added_from_python(trained, warm, tmp_path, more):
@@ -267,6 +270,9 @@ def test_what_users_of_the_page_say_is_a_source(trained, warm, tmp_path, more):
         {"from_run": "RUN", "split": "x.csv"},
         {"from_run": "RUN", "allow_leaks": True},
         {"from_run": "RUN", "drop": ["birds"]},
+        {"from_run": "RUN", "drop": ["cats"]},
+        {"from_run": "RUN", "drop": ["cats", "dogs"]},
+        {"from_run": "RUN", "merge": {"cats": "dogs"}},
         {"from_run": "RUN", "add": "RUN/nothing"},
         {"from_run": "RUN/bundle/model.onnx"},
         {"from_run": "nowhere"},

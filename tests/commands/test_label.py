@@ -132,6 +132,8 @@ def test_what_cannot_be_labelled_is_said(flat, tmp_path):
     (tmp_path / "own table.csv").write_text("path,label\na.jpg,cat\n")
     with pytest.raises(WrongUsage, match="own table"):
         label("photos", out="own table.csv")
+    with pytest.raises(WrongUsage, match="is a folder"):
+        label("photos", out="photos")
     (tmp_path / "empty").mkdir()
     with pytest.raises(NoPictures):
         label("empty")

@@ -39,7 +39,7 @@ class Ear:
 def begun(monkeypatch, colour_bundle):
     """Begin to serve without serving: returns what was told, the settings and what was said."""
 
-    def begin(**options):
+    def begin(*, bundle=colour_bundle, **options):
         told, settings, ear = [], [], Ear()
 
         def run(listener, run, **given):
@@ -47,7 +47,7 @@ def begun(monkeypatch, colour_bundle):
             settings.append(given)
 
         monkeypatch.setattr("pawsight.web.server.serve_here", run)
-        serve(colour_bundle, port=0, ready=told.append, progress=ear, **options)
+        serve(bundle, port=0, ready=told.append, progress=ear, **options)
         return told[0], settings[0], ear.lines
 
     return begin
@@ -322,6 +322,12 @@ def test_an_address_of_this_machine_alone_is_not_shared(begun, host):
 def test_a_title_is_one_line(begun, title):
     with pytest.raises(WrongUsage):
         begun(title=title)
+
+
+def test_feedback_about_several_labels_is_refused_before_anything_is_made(begun, label_bundle, tmp_path):
+    with pytest.raises(WrongUsage, match="several labels"):
+        begun(bundle=label_bundle, feedback=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_of_feedback_is_checked_before_it_listens(begun, tmp_path):

@@ -36,7 +36,6 @@ from pawsight.data.parts import PARTS
 from pawsight.data.reading import FolderReading
 from pawsight.data.split import missed
 from pawsight.evaluation.several_labels import measure_labels
-from pawsight.models.graph import PROBABILITIES
 from pawsight.reports.run_record import RunRecord
 from pawsight.sample.shapes import LABELS
 
@@ -275,14 +274,6 @@ def test_a_label_of_every_training_picture_is_refused(labelled: Any, tmp_path: P
     (table := tmp_path / "all.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
     with pytest.raises(BadDataset, match="'drawn'"):
         train(table, reading=SEPARATOR, backbone="efficientnet-lite0", image_px=96, out=tmp_path / "runs")
-
-
-def test_the_graph_ends_in_a_sigmoid_for_each_label(labelled: Any) -> None:
-    onnx = pytest.importorskip("onnx")
-    graph = onnx.load_from_string(read_bundle(labelled.report.run).model).graph
-    (last,) = (node for node in graph.node if PROBABILITIES in node.output)
-    assert last.op_type == "Sigmoid"
-    assert graph.output[0].type.tensor_type.shape.dim[1].dim_value == len(LABELS)
 
 
 def test_a_review_doubts_one_label_of_a_picture_and_its_decision_is_trained_with(labelled: Any, tmp_path: Path) -> None:

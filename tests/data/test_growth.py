@@ -93,6 +93,12 @@ def test_changes_of_classes_that_cannot_be_are_refused(merged, dropped, named):
         grown(OWN, None, merged=merged, dropped=dropped)
 
 
+def test_a_label_that_reads_as_several_is_no_target():
+    own = replace(found(("a", "red"), ("b", "round")), several_labels=True)
+    with pytest.raises(WrongUsage, match="red=a;b"):
+        grown(own, None, merged={"red": "a;b"})
+
+
 def test_one_content_with_two_new_labels_is_refused():
     added = found(("e", "cats"), ("f", "dogs"), ("e", "dogs"), root=Path("/new"))
     with pytest.raises(BadDataset) as error:

@@ -108,8 +108,40 @@ def test_a_cell_that_is_a_list_is_one(cell: str, labels: tuple[str, ...], write:
 
 
 def test_a_label_with_the_separator_of_run_files_is_refused(write: Callable[[str], Path]) -> None:
-    with pytest.raises(BadDataset, match="'a;b'"):
-        read_list(write("path,label\n1.png,a;b\n2.png,c\n"), reading=SEVERAL)
+    path = write("path,label\n1.png,a;b\n2.png,c\n")
+    with pytest.raises(BadDataset, match="'a;b'") as caught:  # as for a run's splits.csv, read without its separator
+        read_list(path, reading=SEVERAL)
+    assert "--label-separator ';'" in caught.value.fix
+    with pytest.raises(BadDataset, match="'a;b'") as caught:
+        read_list(path, reading=FolderReading(label_separator="|"))
+    assert "--label-separator" not in caught.value.fix
+
+
+@pytest.mark.parametrize("reading", [SEVERAL, FolderReading()])
+@pytest.mark.parametrize(
+    ("table", "in_the_way"),
+    [
+        ("path,red,round,width\n1.png,1,1,96\n2.png,0,1,96\n", ["width"]),
+        ("path,a,red,b,round\n1.png,,1,x,0\n", ["a", "b"]),
+    ],
+)
+def test_columns_that_keep_others_from_being_labels_are_named(
+    table: str, in_the_way: list[str], reading: FolderReading, write: Callable[[str], Path]
+) -> None:
+    with pytest.raises(BadDataset) as caught:
+        read_list(write(table), reading=reading)
+    assert caught.value.fix.endswith(": " + ", ".join(map(repr, in_the_way)))
+    assert "--columns" not in caught.value.fix, "it would read the numbers of one label as classes"
+
+
+def test_words_for_yes_and_no_are_no_flags(write: Callable[[str], Path]) -> None:
+    with pytest.raises(BadDataset, match="'red' holds 'yes'"):
+        read_list(write("path,red,round\n1.png,yes,no\n"), reading=SEVERAL)
+
+
+def test_an_empty_separator_is_refused() -> None:
+    with pytest.raises(WrongUsage, match="--label-separator is empty"):
+        FolderReading.from_words(label_separator="")
 
 
 def test_lines_of_one_picture_must_agree_on_its_part(write: Callable[[str], Path]) -> None:

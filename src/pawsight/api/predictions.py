@@ -52,8 +52,8 @@ class Predictions(list[Prediction]):
             MissingExtra: neither is installed.
         """
         several = any(prediction.labels is not None for prediction in self)
-        said = ("labels", "unsure") if several else ("label", "probability")
-        fields = ("path", *said, "decision", "error")
+        answer = ("labels", "unsure") if several else ("label", "probability")
+        fields = ("path", *answer, "decision", "error")
         columns = {name: [getattr(prediction, name) for prediction in self] for name in fields}
         if any(prediction.set is not None for prediction in self):
             columns["set"] = [prediction.set for prediction in self]

@@ -415,9 +415,11 @@ def _answers(
             elif not (including_training or loaded.sha256 in subsets) and _may_be_trained(predictor, loaded):
                 left_out.append(LeftOut(file.name, MAYBE_TRAINED_ON))
             else:
-                table = outputs["probabilities"][None]
-                (answer,) = answer_texts(predictor.bundle.card.trust, table, predictor.classes)
-                answers.append(Answer(file.name, loaded.sha256, file.label, answer, float(table.max()), file.group))
+                table, trust = outputs["probabilities"][None], predictor.bundle.card.trust
+                (answer,) = answer_texts(trust, table, predictor.classes)
+                # Of several labels that of the least certain one, as `RunRecord.answers` has it.
+                probability = float(np.maximum(table, 1 - table).min() if trust.labels else table.max())
+                answers.append(Answer(file.name, loaded.sha256, file.label, answer, probability, file.group))
                 computed.append(outputs)
                 if not files.contents and loaded.decoded is not None:
                     facts.append(facts_for_groups(loaded.decoded))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pawsight.classifier.bundle import read_bundle
@@ -43,6 +44,7 @@ from pawsight.reports.growth import GrownPart, GrowthRecord
 from pawsight.reports.run_record import RunRecord
 
 HELD_OUT = ("validation", "test")
+FROM_COMMAND = ("false_alarms", "answer_all", "folds")  # options that of the files of a run only its command has
 Placed = tuple[Candidate, str]  # a picture of a run where it lies now, and its SHA-256
 
 
@@ -83,8 +85,8 @@ def growing_run(
         progress: hears what is found.
 
     Raises:
-        WrongUsage: `run` is no finished run with a split. BadDataset: too many of its pictures are gone, or what is
-            added has no labels. StorageError: a file of the run cannot be read.
+        WrongUsage: `run` is no finished run with a split, or fewer than two classes are left. BadDataset: too many of
+            its pictures are gone, or what is added has no labels. StorageError: a file of the run cannot be read.
     """
     folder = run_folder(as_path(run))
     if not (folder / SPLITS).is_file() or not (folder / METRICS).is_file():
@@ -127,6 +129,13 @@ def growing_run(
         merged=merged,
         dropped=dropped,
     )
+    if (growth.merged or growth.dropped) and len(growth.found.folders) < 2:
+        left = ", ".join(map(repr, growth.found.folders)) or "none"
+        raise WrongUsage(
+            f"{'--drop' if growth.dropped else '--merge'} leaves fewer than two classes: {left}.",
+            "A classifier chooses between two at least.",
+            "Leave the option out for one of them, or add pictures of another class with --add.",
+        )
     for line in growth.lines() or ["nothing is added and no label is another"]:
         progress.say(f"Grows    {line}")
     # By content, as a picture may have moved. Groups that were found are found again among all pictures, so that a new
@@ -266,6 +275,7 @@ def options_of(growing: GrowingRun) -> dict[str, Any]:
     if trust.costs is not None:
         named = {(classes[true], classes[answer]): cost for true, answer, cost in trust.costs.listed}
         asked["costs"] = {pair: cost for pair, cost in named.items() if not {*pair} & {*merged, *dropped}} or None
+    asked |= record.growth.asked if record.growth is not None else {}
     words = _words(record.command)
     with suppress(ValueError, IndexError):  # it was not typed, or the command was edited by hand
         share = words[words.index("--false-alarms") + 1]
@@ -288,7 +298,12 @@ def _words(command: str) -> list[str]:
 
 
 def growth_record(
-    growing: GrowingRun, split: Split, predicted: Mapping[str, Sequence[str | None]], progress: Progress
+    growing: GrowingRun,
+    split: Split,
+    predicted: Mapping[str, Sequence[str | None]],
+    progress: Progress,
+    *,
+    asked: Mapping[str, Any] = MappingProxyType({}),
 ) -> GrowthRecord:
     """Compare the run with the one that it grew to, on validation and test, the old and the new pictures apart.
 
@@ -298,6 +313,7 @@ def growth_record(
         predicted: subset -> what the run after answers to its pictures, in the order of the split; of "train" out of
             fold, None for pictures in no fold.
         progress: hears how far it is.
+        asked: options of the run after that its command may not say; the next run that grows has them again.
     """
     own = set(growing.contents.values())
     new = [picture for part in predicted for picture in split.part(part) if picture.sha256 not in own]
@@ -324,6 +340,7 @@ def growth_record(
         parts=tuple(_grown_part(growing, split, part, names) for part in HELD_OUT),
         changes=tuple(changes),
         several_labels=growth.found.several_labels,
+        asked=asked,
     )
 
 

@@ -6,6 +6,7 @@ Which pictures come next is chosen in training/labelling.py, the page is served 
 from __future__ import annotations
 
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -22,7 +23,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import DataError, NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Progress, ProgressLike, Step, Stopwatch, progress_of
-from pawsight.core.runs import RECIPE
+from pawsight.core.runs import RECIPE, from_here
 from pawsight.core.storage import as_path
 from pawsight.core.text import legible, plural, typed
 from pawsight.data.dataset import FileRead, Picture, grey_range_of, is_lost, read_files
@@ -125,7 +126,7 @@ def label(
         BundleRefused: the run cannot be used.
     """
     progress = progress_of(progress)
-    root, table = as_path(folder), as_path(out).absolute()
+    root, table = as_path(folder), Path(os.path.abspath(as_path(out)))
     _check_places(root, table)
     machine, cache = this_machine(), cache_folder()
     recipe, settings, predictor = make_recipe("probe", RecipeOptions()), None, None
@@ -222,6 +223,9 @@ def table_of(table: Path) -> tuple[Decision, ...]:
     """
     if not table.exists():
         return ()
+    if table.is_dir():
+        fix = f"Type --out {shlex.quote(str(from_here(table / TABLE)))}"
+        raise WrongUsage(f"{table} is a folder.", "The names are written to a file.", fix)
     try:
         return read_patch(table).decisions
     except DataError as error:

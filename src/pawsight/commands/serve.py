@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawsight.classifier.bundle import find_bundle
+from pawsight.classifier.bundle import find_bundle, read_bundle
 from pawsight.classifier.engine import check_device
 from pawsight.core.errors import PawsightError, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device
@@ -99,7 +99,7 @@ def serve(
     token = _read_token(token_file, progress) if token_file is not None else ""
     limits = limits or Limits()
     _check_title(title)
-    kept = None if feedback is None else _open_feedback(as_path(feedback), limits)
+    kept = None if feedback is None else _open_feedback(as_path(feedback), run, limits)
     listener = _listen(host, port)
     from pawsight.web.server import serve_here
 
@@ -188,9 +188,10 @@ def _check_title(title: str) -> None:
         )
 
 
-def _open_feedback(folder: Path, limits: Limits) -> Feedback:
-    from pawsight.web.feedback import Feedback
+def _open_feedback(folder: Path, run: str | os.PathLike[str], limits: Limits) -> Feedback:
+    from pawsight.web.feedback import Feedback, check_one_class
 
+    check_one_class(read_bundle(as_path(run)).card, run)  # before the folder is made
     return Feedback(
         folder,
         most=limits.feedback_pictures,

@@ -21,7 +21,7 @@ from pawsight.classifier.bundle import add_figures
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision
 from pawsight.classifier.predictor import answer_texts
 from pawsight.classifier.trust import UNFAMILIAR, SelectiveOptions
-from pawsight.commands.growth import GrowingRun, growing_run, growth_record, options_of
+from pawsight.commands.growth import FROM_COMMAND, GrowingRun, growing_run, growth_record, options_of
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_options import TrainKeywords, TrainOptions, check_fits, check_growth, command_for, existing
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
@@ -242,7 +242,8 @@ def train_on(
             if patch is not None:
                 write_patch(outcome.folder / APPLIED_PATCH, patch.decisions)
             with stopwatch.stage("measuring"):
-                report = _report(outcome, env, patch, given, growing, command=command or command_for(data, options))
+                command = command or command_for(data, options)
+                report = _report(outcome, env, patch, given, growing, options, command=command)
             _write(report, outcome, log)
         if latest and (note := set_latest(outcome.folder)):
             log.say(f"Note     {note}")
@@ -256,6 +257,7 @@ def _report(
     patch: Patch | None,
     given: SplitFile | None,
     growing: GrowingRun | None,
+    options: TrainOptions,
     *,
     command: str,
 ) -> TrainReport:
@@ -277,7 +279,10 @@ def _report(
     if growing is not None:
         is_crossed = crossed is not None and measured.get("validation") is None
         out_of_fold = {"train": _answers_out_of_fold(outcome)} if is_crossed else {}
-        growth = growth_record(growing, split, {**predicted, **out_of_fold}, env.progress)
+        usual = TrainOptions()
+        asked = {name: getattr(options, name) for name in FROM_COMMAND}
+        asked = {name: value for name, value in asked.items() if value != getattr(usual, name)}
+        growth = growth_record(growing, split, {**predicted, **out_of_fold}, env.progress, asked=asked)
     headline = measured.get("validation") or (crossed.metrics if crossed else None)
     seconds = [epoch.seconds for epoch in fitted.history]
     greys = outcome.dataset.grey_range

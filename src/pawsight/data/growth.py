@@ -16,7 +16,7 @@ from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.text import natural, plural
 from pawsight.data.folders import clean_label, name_below
 from pawsight.data.found import Candidate, Found, LeftOut
-from pawsight.data.label_sets import joined, labels_in
+from pawsight.data.label_sets import SEPARATOR, joined, labels_in
 from pawsight.data.reading import DROPPED
 from pawsight.data.tables import first_lines
 
@@ -112,7 +112,7 @@ def grow(
     merged = {clean_label(source): clean_label(target) for source, target in merged.items()}
     left_out = {clean_label(label) for label in dropped}
     before = _labels(own.candidates, several)
-    _check_changes(merged, left_out, {*before, *_labels(coming, several)})
+    _check_changes(merged, left_out, {*before, *_labels(coming, several)}, several)
     copies: dict[str, list[Candidate]] = defaultdict(list)
     for file in own.candidates:
         copies[contents[file.name]].append(file)
@@ -201,7 +201,7 @@ def _renamed(text: str, merged: Mapping[str, str], dropped: Collection[str]) -> 
     return joined(merged.get(label, label) for label in labels_in(text) if label not in dropped)
 
 
-def _check_changes(merged: Mapping[str, str], dropped: set[str], classes: set[str]) -> None:
+def _check_changes(merged: Mapping[str, str], dropped: set[str], classes: set[str], several: bool) -> None:
     unknown = sorted({*merged, *dropped} - classes)
     if unknown:
         listed = sorted(classes, key=natural)
@@ -212,6 +212,12 @@ def _check_changes(merged: Mapping[str, str], dropped: set[str], classes: set[st
             "Type for example --merge tabby=cats, or --drop dogs",
         )
     for source, target in merged.items():
+        if several and SEPARATOR in target:
+            raise WrongUsage(
+                f"--merge {source}={target} cannot be done.",
+                f"{SEPARATOR!r} stands between several labels, so {target!r} is no name of one.",
+                "Name a label without it.",
+            )
         if target in merged or {source, target} & dropped or source == target:
             raise WrongUsage(
                 f"--merge {source}={target} cannot be done.",

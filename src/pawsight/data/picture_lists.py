@@ -182,9 +182,12 @@ class _ListReader:
             for column, name in enumerate(table.header)
             if name.strip() and column not in self._places.values()
         }
-        values = {first[column].strip().lower() if column < len(first) else "" for column in others}
+        values = {name: first[column].strip() if column < len(first) else "" for column, name in others.items()}
         is_one_hot = "path" in self._places and "label" not in self._places and len(others) > 1
-        self._classes = others if is_one_hot and values <= set(_ONE_HOT) else {}
+        # What stands in the first row of columns that are in the way of a column for each label.
+        self._no_flags = {name: value for name, value in values.items() if value.lower() not in _ONE_HOT}
+        self._classes = others if is_one_hot and not self._no_flags else {}
+        self._may_be_one_hot = is_one_hot and (self._has_several or len(values) - len(self._no_flags) > 1)
         self._guessed = ""  # a label that is not UTF-8
         self._several = ""  # a label that looks like several
         self._option = ""  # that reads several labels, where there seem to be some
@@ -204,6 +207,13 @@ class _ListReader:
                 problems.add(1, f"there is no column {role!r}; the columns are {existing}")
         if not problems or not table.header:
             return ""
+        if self._may_be_one_hot and self._no_flags:
+            name, value = next(iter(self._no_flags.items()))
+            return (
+                "With a column for each label, every column but the path holds 0 or 1. In the first row"
+                f" {name!r} holds {value!r}.\nWrite 0 and 1, or take out the columns that are no labels:"
+                f" {', '.join(map(repr, self._no_flags))}"
+            )
         columns = range(len(table.header))
         pictures = [n for n in columns if PurePosixPath(table.header[n].strip()).suffix.lower() in PICTURE_ENDINGS]
         path = (
@@ -292,6 +302,7 @@ class _ListReader:
             named = ", ".join(map(repr, labels)) or "none"
             return [], f"{path!r} has {len(labels)} classes, {named}; one label is read"
         if self._has_several and (wrong := [label for label in labels if SEPARATOR in label]):
+            self._option = "" if self._between else f"--label-separator {shlex.quote(SEPARATOR)}"
             return [], f"the label {wrong[0]!r} of {path!r} has {SEPARATOR!r} in it, which stands between labels"
         return labels, ""
 

@@ -155,6 +155,12 @@ class FolderReading:
         texts = (class_depth, class_from, parts, group_by, label_separator)
         if all(text is None for text in texts) and not (ignore or only or several_labels):
             return None
+        if label_separator == "":
+            raise WrongUsage(
+                "--label-separator is empty.",
+                "It is what stands between the labels in a cell.",
+                "E.g. --label-separator ';'; or --several-labels, if each cell has one label or a list.",
+            )
         return cls(
             class_depth=1 if class_depth is None else class_depth,
             class_from=class_from or "",

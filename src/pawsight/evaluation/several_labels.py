@@ -128,37 +128,19 @@ def measure_labels(
 
     pulls = np.stack([curve.pulls for curve in curves], axis=1)
     f1_pulls = _f1_pulls(truth, answered)
-    right = truth & answered
     labels = []
     for column, (name, rule) in enumerate(zip(names, rules, strict=True)):
-        own, said, found = truth[:, column], answered[:, column], right[:, column]
-        sides = _sides(own, rule.decide(probabilities[:, column]), groups) if rule.max_error is not None else {}
-        if not present[column]:
-            ends: dict[str, Interval | None] = dict.fromkeys(("average_precision", "precision", "recall"))
-            labels.append(LabelMetrics(name, 0, rule.threshold, None, None, None, None, ends, **sides))
-            continue
-        ends = {
-            "average_precision": interval("average_precision", pulls[:, column], column),
-            "precision": share_interval(found[said], None if groups is None else groups[said]) if said.any() else None,
-            "recall": share_interval(found[own], None if groups is None else groups[own]),
-        }
-        hits, given, claimed = int(found.sum()), int(own.sum()), int(said.sum())
-        labels.append(
-            LabelMetrics(
-                name=name,
-                pictures=given,
-                threshold=rule.threshold,
-                average_precision=float(measured["average_precision"][0, column]),
-                precision=hits / max(claimed, 1),
-                recall=hits / given,
-                f1=2 * hits / (given + claimed),
-                intervals=ends,
-                **sides,
-            )
-        )
+        average, ends = None, None
+        if present[column]:
+            average = float(measured["average_precision"][0, column])
+            ends = interval("average_precision", pulls[:, column], column)
+        own, scores = truth[:, column], probabilities[:, column]
+        labels.append(_measure_label(name, rule, own, scores, average, ends, groups))
     exact = (truth == answered).all(axis=1)
     has_any = bool(present.any())
-    micro_pulls = 2 * right.sum(axis=1) - measured["micro_f1"][0] * (truth.sum(axis=1) + answered.sum(axis=1))
+    micro_pulls = 2 * (truth & answered).sum(axis=1) - measured["micro_f1"][0] * (
+        truth.sum(axis=1) + answered.sum(axis=1)
+    )
     return SeveralLabelsMetrics(
         pictures=len(truth),
         mean_average_precision=float(measured["mean_average_precision"][0]) if has_any else None,
@@ -184,6 +166,38 @@ def log_losses(truth: Flags, probabilities: Floats) -> Doubles:
     exact = np.asarray(probabilities, np.float64)
     losses: Doubles = -np.log(np.maximum(np.where(truth, exact, 1 - exact), TINY))
     return losses
+
+
+def _measure_label(
+    name: str,
+    rule: LabelRule,
+    truth: Flags,
+    probabilities: Floats,
+    average_precision: float | None,
+    interval: Interval | None,
+    groups: Ints | None,
+) -> LabelMetrics:
+    """Return the metrics of one label.
+
+    Args:
+        name, rule: of the label.
+        truth: whether each picture has it (N,).
+        probabilities: of it (N,).
+        average_precision, interval: as they were measured; None where no picture has the label.
+        groups: as for `measure_labels`.
+    """
+    answered = probabilities.astype(np.float64) >= rule.threshold
+    right = truth & answered
+    precision, recall, f1 = None, None, None
+    ends: dict[str, Interval | None] = {"average_precision": interval, "precision": None, "recall": None}
+    if truth.any():
+        precision, recall = int(right.sum()) / max(int(answered.sum()), 1), int(right.sum()) / int(truth.sum())
+        f1 = 2 * int(right.sum()) / (int(truth.sum()) + int(answered.sum()))
+        for figure, rows in (("precision", answered), ("recall", truth)):
+            if rows.any():
+                ends[figure] = share_interval(right[rows], None if groups is None else groups[rows])
+    sides = _sides(truth, rule.decide(probabilities), groups) if rule.max_error is not None else {}
+    return LabelMetrics(name, int(truth.sum()), rule.threshold, average_precision, precision, recall, f1, ends, **sides)
 
 
 def _sides(truth: Flags, decided: Ints, groups: Ints | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,7 @@ class GrowthRecord:
     # Of validation and test, where there is no validation of training pictures out of fold: old pictures and new ones.
     changes: tuple[Change, ...]
     several_labels: bool = False  # of a picture; then an answer is right with all of them
+    asked: Mapping[str, Any] = field(default_factory=dict)  # options of the run before that its command does not repeat
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -69,6 +70,7 @@ class GrowthRecord:
             "parts": [{**asdict(part), "is_same": part.is_same} for part in self.parts],
             "changes": [change.to_json() for change in self.changes],
             "several_labels": self.several_labels,
+            "asked": dict(self.asked),
         }
 
     @classmethod
@@ -81,6 +83,7 @@ class GrowthRecord:
         return cls(
             run=str(values["from"]),
             several_labels=bool(values.get("several_labels", False)),
+            asked=dict(values.get("asked", {})),
             added=int(values["added"]),
             known=int(values["known"]),
             corrected=tuple(Correction(**change) for change in values["corrected"]),

@@ -75,7 +75,7 @@ def several_view(run: RunRecord) -> Row:
     shown = pairs[:_PAIRS] + [pair for pair in pairs[-_PAIRS:] if pair not in pairs[:_PAIRS]]
     return {
         "rows": [_label_row(label) for label in held_out.labels] if held_out is not None else [],
-        "promises": [_promise_row(label) for label in held_out.labels if label.has is not None]
+        "guarantees": [_guarantee_row(label) for label in held_out.labels if label.has is not None]
         if held_out is not None
         else [],
         "pairs": [
@@ -154,7 +154,7 @@ def _label_row(label: LabelMetrics) -> Row:
     return {"name": label.name, "pictures": words.whole(label.pictures), "figures": figures, "threshold": threshold}
 
 
-def _promise_row(label: LabelMetrics) -> Row:
+def _guarantee_row(label: LabelMetrics) -> Row:
     sides = {}
     for side in ("has", "has_not"):
         answers = getattr(label, side)

@@ -36,7 +36,7 @@ Layer = tuple[str, str, str, int]
 METHOD_VERSION = 5  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
 _ARRAY, _CHECKSUM = "pixels.npy", "seal.txt"
 _PIECE_BYTES = 1 << 20
-_FEWEST_TOGETHER = 9  # pictures with the same labels beside one, for these to be a class of their own
+_RARE_UP_TO = 9  # pictures with the same labels, up to which these are no class of their own
 _SHOWN = 5  # names in a message
 
 
@@ -146,13 +146,13 @@ class TrainingContext:
     def strata(self, subset: str) -> Labels:
         """Return a number (N,) for each picture of one subset: its class, or which labels it has together.
 
-        Pictures whose labels fewer than `_FEWEST_TOGETHER` others have share the last number.
+        Pictures without a label and those whose labels at most `_RARE_UP_TO` have together share a number.
         """
         if not self.dataset.several_labels:
             return self.labels(subset)
         texts = [assigned.label for assigned in self.split.part(subset)]
         counts = Counter(texts)
-        frequent = [text if counts[text] > _FEWEST_TOGETHER else "" for text in texts]
+        frequent = [text if counts[text] > _RARE_UP_TO else "" for text in texts]
         return np.unique(frequent, return_inverse=True)[1].astype(np.int64)
 
     def truth(self, subset: str) -> NDArray[np.bool_]:

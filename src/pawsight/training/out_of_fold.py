@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pawsight.core.progress import SILENT, Progress
 from pawsight.training.folds import group_folds, label_folds
 from pawsight.training.logistic import blas_threads_for, fit_logistic, fit_sigmoids
-from pawsight.training.relevance import TINY_SPREAD
+from pawsight.training.relevance import standardised
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -52,7 +52,7 @@ def out_of_fold(
     Source: C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
     Journal of Artificial Intelligence Research 70, 2021 (out-of-fold probabilities; fits without doubted labels).
     """
-    scaled = _scaled(features)
+    scaled, _, _ = standardised(features.astype(np.float32))
     taught = np.ones(len(labels), dtype=bool)
     probabilities = np.full((len(labels), classes), np.nan, np.float32)
     with (
@@ -86,7 +86,7 @@ def out_of_fold_labels(
     """
     from scipy.special import expit
 
-    scaled = _scaled(features)
+    scaled, _, _ = standardised(features.astype(np.float32))
     fold = label_folds(truth, groups, min(FOLDS, len(np.unique(groups))), seed)
     probabilities = np.full(truth.shape, np.nan, np.float32)
     folds = int(fold.max()) + 1
@@ -102,12 +102,6 @@ def out_of_fold_labels(
                 probabilities[np.ix_(rows, known)] = expit(scaled[rows] @ weights + bias)
             step.advance()
     return probabilities
-
-
-def _scaled(features: Floats) -> Floats:
-    spread = features.std(axis=0)
-    scaled = (features - features.mean(axis=0)) / np.where(spread < TINY_SPREAD, 1.0, spread)
-    return np.asarray(scaled, np.float32)
 
 
 def doubted(probabilities: Floats, labels: Labels, *, classes: int) -> NDArray[np.bool_]:

@@ -1,5 +1,7 @@
 """How the threshold of an answer is chosen, so that at most a guaranteed share of the answers is wrong.
 
+The probability from which on one of several labels is given is chosen in several_labels.py.
+
 Thresholds are tried from high confidence to low, each only if all before it passed, so trying many costs no
 significance; there are two starting points, and the failure probability is split between them: A. Angelopoulos,
 S. Bates, E. Candes, M. Jordan, L. Lei, "Learn then test", Annals of Applied Statistics 19, 2025.

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
+from pawsight.classifier.bundle import Card
 from pawsight.core.errors import DataError, WrongUsage
 from pawsight.core.storage import refusal, sha256_of, turn_to_rewrite, write_bytes
 from pawsight.data.label_patch import DROP, RELABEL, Decision, read_patch, write_patch
@@ -155,6 +156,20 @@ class Feedback:
             except FileNotFoundError:
                 versions.append(None)
         return versions
+
+
+def check_one_class(card: Card, run: str | os.PathLike[str]) -> None:
+    """Refuse feedback about a classifier with several labels a picture.
+
+    Raises:
+        WrongUsage: it is one.
+    """
+    if card.several_labels:
+        raise WrongUsage(
+            f"--feedback cannot be used with {os.fspath(run)}.",
+            "Its pictures may have several labels, and the page keeps one class a picture.",
+            "Leave --feedback out.",
+        )
 
 
 def _read(table: Path) -> list[Decision]:

@@ -29,13 +29,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor
-from pawsight.core.errors import PawsightError, WrongUsage
+from pawsight.core.errors import PawsightError
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import as_path
 from pawsight.core.text import plural, printable
 from pawsight.web.app import create_app
-from pawsight.web.feedback import Feedback
+from pawsight.web.feedback import Feedback, check_one_class
 from pawsight.web.limits import Limits
 from pawsight.web.problems import MEDIA_TYPE, RequestProblem
 from pawsight.web.quotas import share_of
@@ -94,12 +94,8 @@ def serve_here(
         bundle = read_bundle(
             as_path(run).resolve(), answer_all=answer_all
         )  # once: `latest` may move while files are read
-        if feedback is not None and bundle.card.several_labels:
-            raise WrongUsage(
-                f"--feedback cannot be used with {run}.",
-                "Its pictures may have several labels, and the page keeps one class a picture.",
-                "Leave --feedback out.",
-            )
+        if feedback is not None:
+            check_one_class(bundle.card, run)
         return Predictor(bundle, device=device, progress=progress)
 
     async def serve() -> None:

@@ -4,7 +4,7 @@
 import { UNFAMILIAR, UNSURE } from "./words.js";
 
 /** @import {Verdict} from "./backend.js" */
-/** @typedef {{from: number, has_from: number | null, has_not_from: number | null}} Limit a promise may be missing */
+/** @typedef {{from: number, has_from: number | null, has_not_from: number | null}} Limit a guarantee may be missing */
 /**
  * Those of the facts in pawsight.json that decide.
  *

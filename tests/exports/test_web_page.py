@@ -428,10 +428,17 @@ def test_a_picture_of_the_camera_is_answered(chromium, colours):
         assert found["error"] is None
 
 
-def test_once_loaded_it_opens_and_answers_without_its_host(chromium, colours, tmp_path):
-    with browser.Host(colours.parent) as host:
+@pytest.mark.parametrize("patience_ms", [5000, 0])
+def test_once_loaded_it_opens_and_answers_without_its_host(chromium, colours, tmp_path, patience_ms):
+    """Also where the service worker comes later than the page waits for it."""
+    place = altered(colours, tmp_path / "web")
+    script = place / "static" / "load_model.js"
+    text = script.read_text("utf-8")
+    assert "PATIENCE_MS = 5000;" in text
+    script.write_text(text.replace("PATIENCE_MS = 5000;", f"PATIENCE_MS = {patience_ms};"), "utf-8")
+    with browser.Host(tmp_path) as host:
         page = browser.Page(chromium, f"{host.address}web/").ready()
-        names = json.loads((colours / "pawsight.json").read_text())["files"]
+        names = json.loads((place / "pawsight.json").read_text())["files"]
         wanted = {"", "pawsight.json", *names} - {"service_worker.js"}
         held = f"""const cache = await caches.open((await caches.keys()).find((name) => name.includes("{host.address}web/ ")));
             return (await cache.keys()).map(({{url}}) => url.slice("{host.address}web/".length));"""

@@ -219,6 +219,8 @@ def test_accuracy_is_that_of_pictures_drawn_at_random_whatever_else_was_named():
     assert every["drawn"] == every["named"] == 240
     wrong = errors_of_names(scores, truth, seed=0)[1]
     assert every["accuracy"] == pytest.approx(1 - wrong[-1].mean())
+    assert every["commonest"] == 0.25
+    assert told["commonest"] >= 0.25
 
 
 def test_names_that_change_no_answers_make_it_stable_and_names_taken_back_do_not_count():

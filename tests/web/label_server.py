@@ -22,6 +22,7 @@ ENOUGH = {
     "drawn": 44,
     "accuracy": 0.975,
     "interval": [0.93, 0.99],
+    "commonest": 0.6,
     "gain": 0.1,
     "gain_interval": [-0.4, 0.6],
     "changed": 0.002,

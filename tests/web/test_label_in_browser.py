@@ -150,6 +150,11 @@ def test_the_page_says_when_more_names_would_hardly_pay_and_shows_full_size(page
     page.until(lambda: "More names would hardly pay: the last ones changed 0.2" in page.text("curve"))
     assert "right for 97.5" in page.text("curve")
     assert "44 named pictures" in page.text("curve")
+    assert "commonest name is right for 60.0" in page.text("curve")
+    page.adviser.curve = {**ENOUGH, "commonest": 0.94}  # within the interval
+    page.open()
+    page.until(lambda: "no better" in page.text("curve"))
+    assert "hardly pay" not in page.text("curve")
     page.adviser.curve = {
         **ENOUGH,
         "stable": False,

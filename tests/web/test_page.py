@@ -269,7 +269,7 @@ def test_a_hostile_file_shows_its_reason_and_does_not_harm_the_others(page, serv
     name = "<img src=x onerror=document.title='owned'>\u202egnp.png"
     page.give({name: serving.picture("red", "JPEG", 200)[:400], "good.png": serving.picture("blue")}, "drop")
     assert page.answers(2)[0] == "No answer"
-    assert page.texts(".card.error .why") == ["This file is damaged or incomplete."]
+    assert page.texts(".card.error .why") == ["This file is not a picture, or it is damaged."]
     assert page.texts(".card.answer .file") == ["good.png"]
     assert page.one(".card.error .file").get_attribute("title") == name.replace("\u202e", "\ufffd")
     assert page.driver.title == "Pawsight"

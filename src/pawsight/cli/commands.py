@@ -338,7 +338,7 @@ def predict(
     _exit_if_unreadable(failed, where, progress)
 
 
-@cli.command()
+@cli.command(first=("out", "run", "backbone", "image_px", "depth", "class_depth", "class_from", "only", "device"))
 @click.argument("data")
 @click.option("--out", type=FILE, required=True, help="New file for the features, ending in .parquet or .npz.")
 @click.option("--run", type=FILE, help="Run whose classifier's features are written.  [default: a backbone's]")

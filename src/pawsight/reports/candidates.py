@@ -131,6 +131,7 @@ def _view(
         "adds": _sentence(run.adds),
         "accuracy": "not measured" if score is None else words.percent(score),
         "interval": "" if ends is None else words.between(ends.as_list()),
+        "by": "cross-validated" if run.validation is None and run.cross_validation is not None else "",
         "score": _score_sentence(run),
         "points": words.signed(gain.points) if gain else "",
         "points_interval": words.points_between(gain.interval) if gain else "",
@@ -156,10 +157,11 @@ def _view(
 
 
 def _score(run: RunRecord) -> tuple[float | None, Interval | None]:
-    """Return the accuracy on validation, of several labels the mean average precision, and its interval."""
+    """Return the accuracy on validation or by cross-validation, of several labels the mean average precision."""
     if (labels := run.several_labels.get("validation")) is not None:
         return labels.mean_average_precision, labels.intervals["mean_average_precision"]
-    return (run.validation.accuracy, run.validation.interval) if run.validation else (None, None)
+    score = run.validation or (run.cross_validation.metrics if run.cross_validation else None)
+    return (score.accuracy, score.interval) if score else (None, None)
 
 
 def _score_sentence(run: RunRecord) -> str:

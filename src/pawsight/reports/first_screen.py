@@ -38,11 +38,14 @@ def first_screen(run: RunRecord, name: str) -> Mapping[str, Any]:
 def _verdict(run: RunRecord, name: str) -> str:
     if (known := measured_on(run)) is not None:
         return several_sentence(*known)
-    score, crossed = run.test or run.validation, run.cross_validation
+    score, how = run.test or run.validation, ""
+    if score is None and run.cross_validation is not None:
+        score, how = run.cross_validation.metrics, "By cross-validation, "
     if score is None:
-        return crossed.sentences(None)[0] if crossed is not None else f"{name} was not measured."
-    subset = "test" if run.test is not None else "validation"
-    text = f"{name} is right on {words.percent(score.accuracy)} of {words.whole(score.pictures)} {subset} pictures"
+        return f"{name} was not measured."
+    subset = "test" if run.test is not None else "validation" if run.validation is not None else "training"
+    subject = f"{how}{name[:1].lower()}{name[1:]}" if how and name.startswith("The ") else f"{how}{name}"
+    text = f"{subject} is right on {words.percent(score.accuracy)} of {words.whole(score.pictures)} {subset} pictures"
     if score.interval.low <= score.baseline:
         return f"{text}, which is not better beyond chance than always answering the commonest class."
     return f"{text}; always answering the commonest class is right on {words.percent(score.baseline)}."

@@ -43,8 +43,8 @@ def several_sentence(subset: str, metrics: SeveralLabelsMetrics) -> str:
         for key, name in (("mean_average_precision", "mean average precision"), ("micro_f1", "F1 over all labels"))
         if (value := getattr(metrics, key)) is not None
     ]
-    exact = f"{words.percent(metrics.exact_match)} of them have every label right"
-    return f"On {words.pictures(metrics.pictures)} of {subset}: {', '.join(figures)}; {exact}."
+    exact = f"{words.percent(metrics.exact_match)} of {words.pictures(metrics.pictures)} of {subset}"
+    return f"{'; '.join([f'Every label is right on {exact}', ', '.join(figures)])}."
 
 
 def several_cards(run: RunRecord) -> list[tuple[str, str, str]]:

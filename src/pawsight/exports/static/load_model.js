@@ -46,6 +46,8 @@ export async function keep() {
       serviceWorker.addEventListener("controllerchange", resolve, { once: true });
       setTimeout(resolve, PATIENCE_MS);
     });
+    // A worker that comes later has not seen what is fetched meanwhile.
+    if (!serviceWorker.controller) serviceWorker.ready.then(({ active }) => active?.postMessage("missed"));
   } catch {
     // a private window, or a browser without room
   }

@@ -16,6 +16,7 @@ const held = new Set([...HELD.page, ...HELD.others].map(absolute));
 
 worker.addEventListener("install", (/** @type {any} */ event) => event.waitUntil(fetchPage()));
 worker.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(takeOver()));
+worker.addEventListener("message", (/** @type {any} */ event) => event.waitUntil(fetchMissed()));
 worker.addEventListener("fetch", (/** @type {any} */ event) => {
   const { method, url } = event.request;
   if (method === "GET" && held.has(url.replace(/[?#].*$/, ""))) event.respondWith(answer(event));
@@ -24,6 +25,14 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
 async function fetchPage() {
   const cache = await caches.open(cacheName);
   await cache.addAll(HELD.page.map((address) => new Request(address, { cache: "no-cache" })));
+}
+
+// What the page fetched before this worker controlled it; mostly the browser has it still and asks no host.
+async function fetchMissed() {
+  const cache = await caches.open(cacheName);
+  for (const address of HELD.others.map(absolute)) {
+    if (!(await cache.match(address))) await cache.add(new Request(address, { cache: "force-cache" }));
+  }
 }
 
 async function takeOver() {

@@ -63,9 +63,9 @@ export function latest(found) {
   const words = [
     "Of the latest ",
     count(found.pictures, "picture"),
-    " about ",
+    " of this service, an estimated ",
     right,
-    ` are likely right (${low}\u2013${high}\u00a0%).`,
+    ` are answered right (${low}\u2013${high}\u00a0%).`,
   ];
   if (found.alarm)
     words.push(" ", element("strong", {}, "They differ from the validation pictures: label some and measure."));

@@ -68,7 +68,7 @@ async function show() {
     const schemas = Object.entries(/** @type {Record<string, any>} */ (components.schemas)).map(([name, told]) =>
       schema(name, told),
     );
-    at("schemas").replaceChildren(element("h2", {}, "What is sent back"), ...schemas);
+    at("schemas").replaceChildren(element("h2", {}, "What is sent"), ...schemas);
     const rows = Object.entries(/** @type {Record<string, any>} */ (limits)).map(
       ([name, { value, unit, description }]) => [name, `${value} ${unit}`, description],
     );

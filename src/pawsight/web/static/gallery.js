@@ -236,7 +236,9 @@ export class Gallery {
     document.body.classList.toggle("begun", this.items.length > 0);
     at("answers-title").textContent = count(this.items.length, "picture");
     at("view").hidden = this.items.length < 2; // nothing to sort, and one number says whether it is enough
-    at("heat-key").hidden = !this.model.heatMaps;
+    at("heat-key").hidden = at("opens-heat").hidden = !this.model.heatMaps;
+    at("opens-judge").hidden = this.model.severalLabels === true;
+    at("opens").hidden = !this.items.some((item) => item.prediction);
     at("working").hidden = waiting === 0;
     at("progress").max = this.items.length;
     at("progress").value = this.items.length - waiting;

@@ -121,7 +121,7 @@ function show() {
   at("hint").textContent = isNamed
     ? "Select what is wrong, then give it another name."
     : many
-      ? "Take out what does not belong, then name the others. What is taken out is asked for next."
+      ? "Click pictures that do not belong, then name the rest. Those you clicked come next."
       : "";
   showNames(group);
 }
@@ -195,7 +195,9 @@ function showDone() {
   const left = store.board.total - store.named - store.aside;
   at("done-title").textContent =
     store.way === "named" ? "No picture has a name yet" : left ? "Nothing more here" : "Every picture has a name";
-  at("done-told").textContent = left ? `${count(left, "picture")} without a name.` : "";
+  at("done-told").textContent = left
+    ? `${count(left, "picture")} without a name.`
+    : "Finish shows the command that trains a classifier on them.";
 }
 
 /** One after another: a key that comes while a name is being saved waits for it. @param {() => Promise<void>} deed */
@@ -321,16 +323,25 @@ async function drawCurve() {
   const right = found.interval
     ? `A classifier is right for ${percent(found.accuracy)} of the pictures (95 % interval ${found.interval.map(percent).join(" to ")}), measured on ${count(found.drawn, "named picture")} that were drawn at random and that it had not seen.`
     : "";
+  const isNoBetter = found.interval && found.interval[0] <= found.commonest;
+  const baseline = isNoBetter
+    ? ` Always answering the commonest name is right for ${percent(found.commonest)} of them, so that is no better. It needs more pictures of the other names.`
+    : found.interval
+      ? ` Always answering the commonest name is right for ${percent(found.commonest)}.`
+      : "";
   const gain = found.gain_interval
     ? `${found.gain.toFixed(1)} points (${found.gain_interval.map((/** @type {number} */ end) => end.toFixed(1)).join(" to ")})`
     : `about ${Math.max(0, found.gain).toFixed(1)} points (too few to say how certain that is)`;
-  at("curve").className = found.pays ? "" : "enough";
+  at("curve").className = found.pays || isNoBetter ? "" : "enough";
   const why = found.stable
     ? `the last ones changed ${percent(found.changed)} of the answers about pictures without a name.`
     : "twice as many would gain nothing that can be measured.";
-  at("curve").textContent = found.pays
-    ? `${right} Twice as many names would gain ${gain} on pictures as hard as those that were named.`
-    : `${right} More names would hardly pay: ${why} Finish, or go on as you like.`;
+  const more = found.pays
+    ? ` Twice as many names would gain ${gain} on pictures as hard as those that were named.`
+    : isNoBetter
+      ? ""
+      : ` More names would hardly pay: ${why} Finish, or go on as you like.`;
+  at("curve").textContent = `${right}${baseline}${more}`;
 }
 
 /** @param {string} message */

@@ -166,7 +166,9 @@ export class Lightbox {
     if (item !== this.item) return;
     at("judge-told").textContent = this.model.feedback
       ? (item.saved ?? "Once you answer, the server keeps this picture.")
-      : "";
+      : item.truth === undefined
+        ? "Your answer stays on this page. “Label patch” above the pictures downloads it for training."
+        : "";
   }
 
   /** @param {string} value */
@@ -211,7 +213,7 @@ function why(item, kind, model) {
     said.push("It is unlike the training pictures, or shows none of the classes. The numbers below mean little.");
   if (kind === "unsure" && hasLabels(item))
     said.push(
-      `Of a label with a question mark it is not sure enough whether the picture has it: at most ${percent(model.maxError ?? 0)} of the sure answers should be wrong.`,
+      `A question mark means: not sure enough whether the picture has this label. At most ${percent(model.maxError ?? 0)} of the sure answers should be wrong.`,
     );
   else if (kind === "unsure" && item.doubted) said.push("The likeliest class is below the threshold that you set.");
   else if (kind === "unsure")

@@ -173,7 +173,7 @@ class Page {
   // The user's threshold: an answer below it is shown as unsure.
   doubt() {
     const least = Number(at("threshold").value);
-    at("threshold-told").textContent = least ? `${least}\u00a0%` : "any";
+    at("threshold-told").textContent = least ? `${least}\u00a0%` : "off";
     for (const item of this.gallery.items) {
       const doubted = this.isDoubted(item);
       if (doubted === item.doubted) continue;

@@ -37,7 +37,7 @@ export function sentence({ code, reason, name, reads = [] }) {
   if (code === "unreadable-picture" && HEIF_NAME.test(name) && !reads.includes("HEIC"))
     return "HEIC pictures cannot be read here. Save it as JPEG first.";
   if (code === "unreadable-picture")
-    return PICTURE_NAME.test(name) ? "This file is damaged or incomplete." : "This file is not a picture.";
+    return PICTURE_NAME.test(name) ? "This file is not a picture, or it is damaged." : "This file is not a picture.";
   if (code === "decoder-lost") return "Reading this file took too long. Try again, or save it as JPEG first.";
   return `${reason.charAt(0).toUpperCase()}${printable(reason).slice(1)}.`;
 }

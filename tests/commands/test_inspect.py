@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,13 @@ def test_the_split_is_the_one_that_train_would_make(trained):
         "test": 4,
         "how": report.split.how,
     }
+
+
+def test_the_current_folder_is_called_so(made_up):
+    """A single dot before the full stop would read as the folder above."""
+    dataset, split = made_up
+    report = InspectReport(data="photos", dataset=replace(dataset, root=Path()), split=split, findings=())
+    assert "in this folder" in summary(report)[0]
 
 
 def test_lines_for_people_hold_counts_baseline_split_twins_and_files_left_out(made_up, snapshot):

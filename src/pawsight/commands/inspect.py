@@ -223,8 +223,9 @@ def summary(report: InspectReport) -> list[str]:
     to_train, has_parts = training_counts(dataset), any(picture.part for picture in dataset.pictures)
     learnt = sum(picture.part in ("train", None) for picture in dataset.pictures)
     kinds = "labels" if dataset.several_labels else "classes"
+    place = dataset.root if dataset.root != Path() else "this folder"  # a full stop follows
     lines = [
-        f"{report.data}: {len(dataset.pictures):,} pictures of {len(dataset.classes):,} {kinds} in {dataset.root}"
+        f"{report.data}: {len(dataset.pictures):,} pictures of {len(dataset.classes):,} {kinds} in {place}"
         f"{f', {learnt:,} of them in the training set' if has_parts else ''}.",
         *(
             _lines_of_labels(report, to_train)

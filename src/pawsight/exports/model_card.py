@@ -69,8 +69,8 @@ def view(context: ExportContext) -> dict[str, Any]:
     measured = {"validation": record.validation, "test": record.test} if record else {}
     parts = [_part(name, scores) for name, scores in measured.items() if scores is not None]
     if record and record.several_labels:
-        held_out = [name for name in measured if name in record.several_labels]  # and not the folds of training
-        parts = [_part_of_labels(name, record.several_labels[name]) for name in held_out]
+        known = record.several_labels  # those of training, out of fold, are not of this classifier
+        parts = [_part_of_labels(name, known[name]) for name in ("validation", "test") if name in known]
     return {
         "several": card.several_labels,
         "classes": list(card.classes),

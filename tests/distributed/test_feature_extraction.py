@@ -153,7 +153,7 @@ def test_the_classifier_is_the_same_bytes_and_what_cannot_be_read_is_left_out(
         place.parent.mkdir(parents=True, exist_ok=True)
         copyfile(path, place)
     (next(data.glob("train/*")) / "broken.jpg").write_bytes(b"no picture")
-    report = trained.again(data, tmp_path / "runs", engine="ray", actors=2)
+    report = trained.again(data, tmp_path / "runs", engine="ray", actors=2, depth="auto")
     assert report.computed == trained.report.computed == len(trained.report.dataset.pictures)
     assert [(file.name.rpartition("/")[2], file.reason) for file in report.dataset.left_out] == [
         ("broken.jpg", "not a picture")

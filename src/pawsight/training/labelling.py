@@ -293,7 +293,8 @@ class Adviser:
         """Return what the names that were given say about more of them, as JSON values; None with too few.
 
         `accuracy` is that of the named pictures that were drawn at random, with its 95 % interval; None below 40 of
-        them, and `commonest` what always answering their commonest name scores. `gain`, in percentage points by twice as many names, is of all named pictures, most of which are doubtful.
+        them, and `commonest` what always answering their commonest name scores. `gain`, in percentage points by twice
+        as many names, is of all named pictures, most of which are doubtful.
         `changed` is the share of the answers about unnamed pictures that a batch of names changed; None at first.
         """
         found = errors_of_names(self._scores, names, seed=self._seed)

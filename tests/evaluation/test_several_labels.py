@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.metrics import average_precision_score, f1_score, log_loss, precision_score, recall_score
 
 from pawsight.classifier.trust import LabelRule, RiskGuarantee
@@ -91,6 +92,28 @@ def test_intervals_of_average_precision_hold_what_they_promise(monkeypatch):
         interval = measure_labels(*world(seed + 1, 150), RULES, NAMES).intervals["mean_average_precision"]
         held += interval.low <= expected <= interval.high
     assert held >= 51  # 57 are expected of 60; fewer than 51 in 3 of 1,000 runs
+
+
+def test_the_interval_of_a_mean_over_many_rare_labels_holds_what_it_promises(monkeypatch):
+    monkeypatch.setattr("pawsight.evaluation.several_labels.resamples", lambda pictures: LEAST)
+    shares = np.linspace(0.05, 0.35, 40)
+    names, rules = [str(number) for number in range(40)], [LabelRule(threshold=0.5)] * 40
+
+    def few(seed):
+        random = np.random.default_rng(seed)
+        truth = random.random((40, 40)) < shares
+        return truth, expit(random.normal(size=truth.shape) + truth).astype(np.float32)
+
+    def mean_of(truth, probabilities):
+        has_any = truth.any(axis=0)
+        return average_precision_score(truth[:, has_any], probabilities[:, has_any], average="macro")
+
+    expected = np.mean([mean_of(*few(1000 + seed)) for seed in range(40)])
+    held = 0
+    for seed in range(30):
+        interval = measure_labels(*few(seed), rules, names).intervals["mean_average_precision"]
+        held += interval.low <= expected <= interval.high
+    assert held >= 25  # 28 are expected of 30; resampling alone pushes the mean up, and BCa held 20
 
 
 def test_groups_are_drawn_whole():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pawsight.classifier.trust import HAS, HAS_NOT, NOT_SURE, LabelRule
 from pawsight.core.text import plural
-from pawsight.evaluation.bootstrap import Weights, bca, resample_weights, resamples
+from pawsight.evaluation.bootstrap import Weights, bca, resample_weights, resamples, spread
 from pawsight.evaluation.calibration import TINY
 from pawsight.evaluation.intervals import Interval, share_interval
 
@@ -93,7 +93,7 @@ def measure_labels(
 
     Returns:
         the metrics, or None where there are no pictures. Intervals are BCa of up to 1,000 resamples of pictures, or of
-        whole groups; those of shares are Wilson's.
+        whole groups; that of the mean average precision is by their spread; those of shares are Wilson's.
 
     Raises:
         ValueError: the shapes do not fit each other.
@@ -126,14 +126,13 @@ def measure_labels(
         values, again = (table[name] if column is None else table[name][:, column] for table in (measured, drawn))
         return bca(float(values[0]), together, again, most=most)
 
-    pulls = np.stack([curve.pulls for curve in curves], axis=1)
     f1_pulls = _f1_pulls(truth, answered)
     labels = []
     for column, (name, rule) in enumerate(zip(names, rules, strict=True)):
         average, ends = None, None
         if present[column]:
             average = float(measured["average_precision"][0, column])
-            ends = interval("average_precision", pulls[:, column], column)
+            ends = interval("average_precision", curves[column].pulls, column)
         own, scores = truth[:, column], probabilities[:, column]
         labels.append(_measure_label(name, rule, own, scores, average, ends, groups))
     exact = (truth == answered).all(axis=1)
@@ -149,7 +148,9 @@ def measure_labels(
         exact_match=float(exact.mean()),
         log_loss=float(losses.mean()),
         intervals={
-            "mean_average_precision": interval("mean_average_precision", pulls[:, present].sum(axis=1)),
+            "mean_average_precision": spread(
+                float(measured["mean_average_precision"][0]), drawn["mean_average_precision"]
+            ),
             "micro_f1": interval("micro_f1", micro_pulls.astype(np.float64)),
             "macro_f1": interval("macro_f1", f1_pulls[:, present].sum(axis=1)),
             "exact_match": share_interval(exact, groups),

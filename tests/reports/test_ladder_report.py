@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from syrupy.assertion import SnapshotAssertion
 from pawsight.core.errors import WrongUsage
 from pawsight.core.runs import write_table
 from pawsight.evaluation.comparison import gain
+from pawsight.evaluation.cross_validation import CrossValidation
 from pawsight.reports import words
 from pawsight.reports.candidates import candidate_views, command_of, unique_names
+from pawsight.reports.first_screen import first_screen
 from pawsight.reports.ladder_page import Ladder, choice_sentence, mistakes_note, summary
 from pawsight.reports.ladder_page import test_sentences as sentences_about_test
 from pawsight.reports.ladder_report import as_markdown, build_report, climbed, report_subject
@@ -450,6 +453,19 @@ def test_scores_without_a_baseline_are_not_compared_with_one(make: Make) -> None
     assert len(compared) == 2
     assert all("50.0" in sentence for sentence in compared)
     assert told() == [sentence for sentence in before if sentence not in compared]
+
+
+def test_where_nothing_was_held_out_the_first_screen_and_the_table_have_the_cross_validated_figures(make: Make) -> None:
+    held_out = RunRecord.read(make(0.8))
+    assert held_out.validation is not None
+    run = replace(held_out, validation=None, cross_validation=CrossValidation(folds=3, metrics=held_out.validation))
+    verdict = str(first_screen(run, "The classifier")["verdict"])
+    assert verdict.startswith("By cross-validation, the classifier is right on")
+    assert all(figure in verdict for figure in (words.percent(held_out.validation.accuracy), "50.0", "training"))
+    (view,) = candidate_views([run], ["probe"], [None], None)
+    (before,) = candidate_views([held_out], ["probe"], [None], None)
+    assert (view["accuracy"], view["interval"]) == (before["accuracy"], before["interval"])
+    assert (view["by"], before["by"]) == ("cross-validated", "")
 
 
 def test_runs_of_one_recipe_are_told_apart_by_seed(make: Make, tmp_path: Path) -> None:

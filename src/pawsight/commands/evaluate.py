@@ -6,7 +6,6 @@ Pictures that the bundle was trained on are left out by content, whatever they a
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -35,7 +34,7 @@ from pawsight.core.machine import CPU, Device, cache_folder, this_machine, usabl
 from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import as_path, write_json
-from pawsight.core.text import plural, typed
+from pawsight.core.text import look_of, plural, typed
 from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture, check_filled, check_losses, facts_by_name
 from pawsight.data.facts import Facts, facts_for_groups
 from pawsight.data.found import Candidate, Found, LeftOut
@@ -369,8 +368,8 @@ def _check_labels(classes: Sequence[str], labels: Sequence[str]) -> None:
     unknown = sorted(counts.keys() - set(classes))
     if not unknown:
         return
-    plain = {unicodedata.normalize("NFKC", name).casefold() for name in classes}
-    alike = [label for label in unknown if unicodedata.normalize("NFKC", label).casefold() in plain]
+    looks = set(map(look_of, classes))
+    alike = [label for label in unknown if look_of(label) in looks]
     knows = f"The bundle knows {', '.join(map(repr, classes[:20]))}."
     if len(alike) == len(unknown):
         raise BadDataset(

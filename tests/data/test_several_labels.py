@@ -134,6 +134,21 @@ def test_columns_that_keep_others_from_being_labels_are_named(
     assert "--columns" not in caught.value.fix, "it would read the numbers of one label as classes"
 
 
+def test_a_table_with_another_separator_than_the_one_typed_is_answered_with_its_own(
+    write: Callable[[str], Path],
+) -> None:
+    path = write("path,label\n1.png,red|round\n2.png,red\n3.png,round\n")
+    with pytest.raises(BadDataset, match=r"'red\|round' is several labels") as caught:
+        read_list(path, reading=FolderReading(label_separator=";"))
+    assert "--label-separator '|'" in caught.value.fix
+    columns = {"path": "path", "label": "label"}
+    assert read_list(path, columns=columns, reading=FolderReading(label_separator=";")).folders == (
+        "red",
+        "red|round",
+        "round",
+    )
+
+
 def test_words_for_yes_and_no_are_no_flags(write: Callable[[str], Path]) -> None:
     with pytest.raises(BadDataset, match="'red' holds 'yes'"):
         read_list(write("path,red,round\n1.png,yes,no\n"), reading=SEVERAL)

@@ -237,10 +237,11 @@ class _ListReader:
             self._problems.add(without[0], fault)
         texts = [file.label for _, file in self.seen.values()]
         names = [label for text in texts for label in labels_in(text)] if self._has_several else texts
-        self._several = several = "" if self._between else _several_labels(names)
+        self._several = several = _several_labels(names)
         if several and not are_columns_typed:
             line = next(line for line, candidate in self.seen.values() if several in candidate.label)
-            self._problems.add(line, f"the label {several!r} is several labels, as others are; one label is read")
+            read = "it is read as one" if self._between else "one label is read"
+            self._problems.add(line, f"the label {several!r} is several labels, as others are; {read}")
             separator = next((character for character in several if _BETWEEN_LABELS.match(character)), ";")
             is_list = _listed(several) is not None
             self._option = "--several-labels" if is_list else f"--label-separator {shlex.quote(separator)}"

@@ -135,7 +135,7 @@ def resolve(
         raise WrongUsage(
             f"{shlex.join(replace(of_table, group_by='').words())} has no effect on {source.data or source.root}.",
             "It is no table: a picture in a folder has one label.",
-            "Leave it out, or list the pictures and their labels in a table: path,label",
+            "List the pictures and their labels in a table, path,label; or leave it out where it was typed.",
         )
     if reading is not None and source.listed is not None and reading != of_table:
         raise WrongUsage(

@@ -158,9 +158,9 @@ def forgotten_sentence(change: Change) -> str:
     lost = sorted((row for row in change.classes if row.forgotten), key=lambda row: -row.forgotten)
     listed = [f"{row.forgotten:,} of {row.right_before:,} {row.name}" for row in lost[:_NAMED]]
     more = f" and {plural(len(lost) - _NAMED, 'more class', 'more classes')}" if len(lost) > _NAMED else ""
-    learnt = sum(row.learnt for row in change.classes)
     what = plural(len(change.forgotten), f"old {_SUBSETS.get(change.subset, change.subset)} picture")
-    return f"{what} right before and wrong now: {', '.join(listed)}{more}; {learnt:,} the other way round"
+    classes = f": {', '.join(listed)}{more}" if listed else ""  # with several labels, one too many loses none
+    return f"{what} right before and wrong now{classes}; {change.gain.only_second:,} the other way round"
 
 
 def growth_view(grown: GrowthRecord, gallery: Gallery) -> dict[str, Any]:

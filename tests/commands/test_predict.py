@@ -54,6 +54,9 @@ def test_a_line_names_the_set_and_an_answer_that_is_not_the_likeliest_class():
 
 
 def test_a_line_for_people_says_why_there_is_no_answer(snapshot):
+    shares = {"big": 0.9, "red": 0.6, "round": 0.2}
+    several = Prediction("a.jpg", None, None, shares, None, "unsure", labels=("big",), unsure=("red",))
+    assert line(several) == "a.jpg: big 90.0 % (unsure: red 60.0 %; round 20.0 %)", "each label is named once"
     assert line(Prediction("a.jpg", None, None, None, "truncated")) == snapshot
 
 

@@ -291,7 +291,7 @@ def test_a_review_doubts_one_label_of_a_picture_and_its_decision_is_trained_with
     first, second, *_ = (picture for picture in dataset.pictures if len(picture.labels) > 1)
     decisions = (
         Decision(first.name, first.sha256, RELABEL, NO_LABELS),
-        Decision(second.name, second.sha256, RELABEL, ";".join(reversed((*second.labels[:1], "two")))),
+        Decision(second.name, second.sha256, RELABEL, "; ".join(reversed((*second.labels[:1], "two")))),
     )
     patched, split, outcome = apply(dataset, labelled.report.split, Patch(tmp_path / "patch.csv", "a" * 64, decisions))
     labels = {picture.name: picture.label for picture in patched.pictures}

@@ -141,7 +141,7 @@ def test_names_that_training_would_refuse_are_refused_at_once_and_nothing_of_the
                 [{"picture": 1, "action": "drop"}, {"picture": 2, "action": "relabel", "label": wrong}],
             )
             assert answer.status == 400
-            assert answer.json["error"]
+            assert 0 < len(answer.json["error"]) < 400
         two = [{"picture": number, "action": "relabel", "label": label} for number, label in ((3, "fox"), (4, "FOX"))]
         assert send(address, two).status == 400
         assert kept(tmp_path) == {"data/0.png": "Cat", "data/copy-0.png": "Cat"}

@@ -283,13 +283,14 @@ def _line_of_labels(prediction: Prediction, top: int | None) -> str:
         return ", ".join(f"{name} {100 * by_label[name]:.1f} %" for name in names)
 
     ranked = sorted(by_label, key=lambda name: -by_label[name])
-    others = [name for name in ranked if name not in (prediction.labels or ())]
+    said = (*(prediction.labels or ()), *(prediction.unsure or ()))
+    others = [name for name in ranked if name not in said]
     if top == 0:
         others = [name for name in others[:_RUNNERS_UP] if by_label[name] >= _WORTH_NAMING]
     elif top is not None:
         others = [name for name in others if name in ranked[:top]]
     answer = shares(prediction.labels or ()) or (UNFAMILIAR if prediction.decision == UNFAMILIAR else "none")
-    beside = [*([f"unsure: {', '.join(prediction.unsure)}"] if prediction.unsure else []), shares(others)]
+    beside = [*([f"unsure: {shares(prediction.unsure)}"] if prediction.unsure else []), shares(others)]
     beside = [text for text in beside if text]
     within = f" ({'; '.join(beside)})" if beside else ""
     return f"{prediction.path}: {answer}{within}"

@@ -217,7 +217,8 @@ def apply(dataset: Dataset, split: Split, patch: Patch) -> tuple[Dataset, Split,
 
 def _of_several(decision: Decision) -> Decision:
     """Return a decision whose labels are written as those of a picture are."""
-    return replace(decision, label=joined(labels_in("" if decision.label == NO_LABELS else decision.label)))
+    labels = [] if decision.label == NO_LABELS else [label.strip() for label in labels_in(decision.label)]
+    return replace(decision, label=joined(label for label in labels if label))
 
 
 def _by_name(dataset: Dataset, patch: Patch) -> tuple[dict[str, Decision], list[Decision]]:

@@ -45,6 +45,7 @@ from pawsight.web.local_page import (
 ACTIONS = (RELABEL, DROP, UNDO)
 _MOST_CHANGES = 1_000  # in one request
 _MOST_BYTES = 400_000  # of a request
+_NAME_SHOWN = 60  # characters of a name that is refused
 _SHOWN = 120  # named pictures on one page
 _UNNAMED = -1
 _SEPARATORS = re.compile(r"[;,|]")
@@ -286,7 +287,8 @@ def check_name(name: str, known: Mapping[str, str]) -> str:
     """
     name = clean_label(name.strip())
     if problem := problem_with_name(name):
-        raise ValueError(f"{name!r} cannot be a name: it {problem}")
+        shown = repr(name) if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]!r}..."
+        raise ValueError(f"{shown} cannot be a name: it {problem}")
     if name in (UNSURE, UNFAMILIAR):
         raise ValueError(f"{name!r} cannot be a name: it is the answer for pictures without one")
     if separator := _SEPARATORS.search(name):

@@ -11,11 +11,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 
 from pawsight.classifier.trust import HAS, HAS_NOT
+from pawsight.core.progress import SILENT
 from pawsight.training.features import FeatureTable
 from pawsight.training.folds import label_folds, rarest_labels
 from pawsight.training.guarantees import BOTH, TRAINING
 from pawsight.training.logistic import fit_sigmoids
-from pawsight.training.probe import STRENGTHS, depth_note
+from pawsight.training.probe import STRENGTHS, depth_note, logits_by_folds
+from pawsight.training.relevance import Relevance
 from pawsight.training.several_labels import (
     best_threshold,
     cross_validate_labels,
@@ -56,6 +58,24 @@ def test_each_label_is_fitted_as_scikit_learn_fits_it_alone(strength):
         alone = LogisticRegression(C=strength, tol=1e-6, max_iter=500).fit(features, own)
         assert weights[:, column] == pytest.approx(alone.coef_[0], abs=1e-3)
         assert bias[column] == pytest.approx(alone.intercept_[0], abs=2e-3)
+
+
+def test_heads_in_the_span_of_few_pictures_give_the_same_logits():
+    features, truth = pictures(3, 40, width=200)
+    fold, rows = np.arange(40) % 4, table(features)
+    relevance = Relevance(rows, rarest_labels(truth), seed=0, truth=truth)
+
+    def fit_closely(scaled, fitted, **options):
+        return fit_sigmoids(scaled, truth[fitted], tolerance=1e-6, **options)
+
+    with SILENT.stage("", 8, "folds") as step:
+        plain, spanned = (
+            logits_by_folds(rows, fit_closely, fold, "last", relevance, step, in_span=in_span)
+            for in_span in (False, True)
+        )
+    assert list(plain) == list(spanned) == list(STRENGTHS)
+    for strength in STRENGTHS:
+        assert spanned[strength] == pytest.approx(plain[strength], abs=5e-3)
 
 
 def test_probabilities_of_a_head_are_those_of_scikit_learn_at_its_strengths():

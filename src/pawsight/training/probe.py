@@ -294,6 +294,8 @@ def logits_by_folds(
     depth: str,
     relevance: Relevance,
     step: Step,
+    *,
+    in_span: bool = False,
 ) -> dict[float, Floats]:
     """Return the logits (N, C) that heads give the folds they were not fitted to, for each strength.
 
@@ -305,6 +307,8 @@ def logits_by_folds(
         depth: where the network is read.
         relevance: of the features of these pictures.
         step: is advanced with each fold.
+        in_span: fit coefficients of the M pictures in place of D features, where there are fewer of them. The penalty
+            keeps coefficients in the span of the pictures, so the heads are the same; with many logits it is quicker.
     """
     logits: dict[float, Floats] = {}
     is_fixed = depth in features.depths
@@ -315,6 +319,9 @@ def logits_by_folds(
         if not is_fixed:  # features are selected inside the fold, else the losses of the others would flatter
             scaled = standardised(features.read(relevance.most_relevant(fitted)))[0]
         inside, outside = scaled[fitted], scaled[held_out]
+        if in_span and len(inside) < inside.shape[1]:
+            basis, triangle = np.linalg.qr(inside.T)
+            inside, outside = np.ascontiguousarray(triangle.T), outside @ basis
         for strength in STRENGTHS:  # each fit starts where the one before ended
             start = table, bias = fit(inside, fitted, strength=strength, start=start)
             logits.setdefault(strength, np.empty((len(fold), len(bias)), np.float32))[held_out] = outside @ table + bias

@@ -36,6 +36,8 @@ from pawsight.training.threshold import choose_threshold, fewest_for_guarantee
 _PRIOR = 10
 # A threshold outside these would give a label that cannot be told from the pictures to all of them, or to none.
 _LOWEST, _HIGHEST = 0.1, 0.9
+# Pictures for each label up to which a fit in their span is quicker: what it saves grows with the labels.
+_IN_SPAN = 50
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -97,7 +99,9 @@ def fit_labels(
         if is_known.any() and fold.any():  # more than one fold
             with progress.stage("Choosing the regularisation", len(depths) * (int(fold.max()) + 1), "folds") as step:
                 for name in depths:
-                    logits[name] = logits_by_folds(features.part(rows), fit, fold, name, relevance, step)
+                    logits[name] = logits_by_folds(
+                        features.part(rows), fit, fold, name, relevance, step, in_span=len(rows) < _IN_SPAN * labels
+                    )
         losses = {  # depth -> (M, L) for each strength
             name: np.stack([log_losses(own, tables[strength]) for strength in STRENGTHS])
             for name, tables in logits.items()

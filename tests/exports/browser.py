@@ -64,6 +64,7 @@ def chromium(profile: Path):
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     quiet = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+    quiet += ("--unlimited-storage",)  # on a disk that is nearly full a page may keep nothing for offline use
     offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     camera = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
     for word in (*quiet, *camera, "--disable-background-networking", offline, f"--user-data-dir={profile}"):

@@ -556,7 +556,9 @@ def notice(chromium) -> str:
 
 def test_opened_as_a_file_it_says_what_to_type(chromium, colours):
     chromium.get((colours / "index.html").as_uri())
-    browser.until(lambda: "python -m http.server" in notice(chromium), lambda: chromium.get_log("browser"))
+    browser.until(lambda: notice(chromium) != "", lambda: chromium.get_log("browser"))
+    assert "python -m http.server" in notice(chromium)
+    assert not chromium.find_element("id", "choose").is_displayed()
 
 
 def test_without_webassembly_or_with_a_script_missing_it_says_so(chromium, colours, tmp_path):

@@ -283,8 +283,8 @@ def _line_of_labels(prediction: Prediction, top: int | None) -> str:
         return ", ".join(f"{name} {100 * by_label[name]:.1f} %" for name in names)
 
     ranked = sorted(by_label, key=lambda name: -by_label[name])
-    said = (*(prediction.labels or ()), *(prediction.unsure or ()))
-    others = [name for name in ranked if name not in said]
+    answered = (*(prediction.labels or ()), *(prediction.unsure or ()))
+    others = [name for name in ranked if name not in answered]
     if top == 0:
         others = [name for name in others[:_RUNNERS_UP] if by_label[name] >= _WORTH_NAMING]
     elif top is not None:

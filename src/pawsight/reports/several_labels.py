@@ -168,14 +168,14 @@ def _mistakes(run: RunRecord) -> tuple[list[Exhibit], int]:
     gallery, found = gallery_of(run), []
     table = run.label_table("validation")
     for answer, shares in zip(table.answered, table.probabilities.tolist(), strict=True):
-        true, said = labels_in(answer.label), labels_in(answer.predicted)
+        true, predicted = labels_in(answer.label), labels_in(answer.predicted)
         for name, share in zip(table.classes, shares, strict=True):
-            if (name in true) != (name in said):
-                confidence = share if name in said else 1 - share
-                found.append((-confidence, answer.path, name, name in said))
+            if (name in true) != (name in predicted):
+                confidence = share if name in predicted else 1 - share
+                found.append((-confidence, answer.path, name, name in predicted))
     rows = []
-    for negative, path, name, is_said in sorted(found)[:_MISTAKES]:
-        text = f"{name} {'answered' if is_said else 'not answered'}, {words.certainty(-negative)}"
+    for negative, path, name, is_predicted in sorted(found)[:_MISTAKES]:
+        text = f"{name} {'answered' if is_predicted else 'not answered'}, {words.certainty(-negative)}"
         rows.append(gallery.exhibit([path], text))
     return rows, len(found)
 
